@@ -1,0 +1,1 @@
+"""Built-in agents of the family named by the package."""

@@ -1,0 +1,1 @@
+"""Declared option models: one declaration gives validation with positions, schema, documentation and completion."""

@@ -1,0 +1,193 @@
+"""The contract between the runtime and agents, built-in and adapted ones alike.
+
+A node is: a source (an agent, or its input topic), processors, and a sink (an agent, or its output topic). The runtime
+speaks to all of them in batches.
+
+* A `Processor` answers every record with exactly one `Outcome`, in the order of the records: the list of its results
+  (empty: the record is dropped), or the exception that it failed with. It never raises for the sake of one record;
+  if `process_batch` itself raises, every record of the batch counts as failed with that error.
+* A synchronous processor (`process_batch` is a plain function) is called on the event loop: it must neither block nor
+  wait. It costs no task, no thread and no await per record.
+* An `AsyncProcessor` may wait. `batching` tells the runtime how to feed it. The runtime keeps the order of equal keys.
+
+Everything runs on one event loop. Agents that block must hop to a thread themselves, once per batch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+from langstream.records import Record, SimpleRecord
+
+Outcome: TypeAlias = "Sequence[Record] | Exception"
+"""What became of one record: its results in order, or its error."""
+
+
+class Counter(Protocol):
+    """A metric that only grows; labels are bound already."""
+
+    def inc(self, amount: float = 1) -> None:
+        """Add to it."""
+
+
+class Metrics(Protocol):
+    """Metrics of one agent; the label `agent_id` is set."""
+
+    def counter(self, name: str, description: str = "") -> Counter:
+        """The counter of that name (Prometheus appends `_total`); the same object each time."""
+
+    def histogram(self, name: str, description: str = "") -> Callable[[float], None]:
+        """A function that records an observation, in seconds."""
+
+
+class NoMetrics:
+    """Metrics that go nowhere, for agents used outside of a node."""
+
+    class _Counter:
+        def inc(self, amount: float = 1) -> None:
+            """Forget it."""
+
+    def counter(self, name: str, description: str = "") -> Counter:
+        """A counter that forgets."""
+        return self._Counter()
+
+    def histogram(self, name: str, description: str = "") -> Callable[[float], None]:
+        """A histogram that forgets."""
+        return lambda _: None
+
+
+class TopicWriter(Protocol):
+    """Sends records at once, outside of the node's output and its transaction (streamed chunks, events)."""
+
+    async def send(self, topic: str, records: Sequence[Record]) -> None:
+        """Returns when the broker has the records. Topic names are those of the application."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A configured service of `configuration.yaml`, placeholders resolved."""
+
+    id: str
+    name: str
+    type: str
+    configuration: Mapping[str, Any]
+
+    def __repr__(self) -> str:  # the configuration holds credentials
+        return f"Resource(id={self.id!r}, type={self.type!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentContext:
+    """What an agent is told when it starts.
+
+    `state_directory` is the agent's own, kept across restarts, or None unless its disk is enabled.
+    `code_directory` is the application's directory (holding `python/`), or None.
+    `resources` maps ids to the configured services of the application.
+    """
+
+    agent_id: str
+    application_id: str
+    tenant: str = "default"
+    resources: Mapping[str, Resource] = field(default_factory=dict, repr=False)
+    globals: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    topics: TopicWriter | None = None
+    metrics: Metrics = field(default_factory=NoMetrics)
+    state_directory: Path | None = None
+    code_directory: Path | None = None
+    report_failure: Callable[[BaseException], None] | None = None
+    """Tell the runtime that the agent is broken beyond one record (a background task died)."""
+
+
+class BaseAgent:
+    """Life cycle of built-in agents: construct with the validated configuration, `start`, work, `close`."""
+
+    async def start(self, context: AgentContext) -> None:
+        """Open connections. Raise to refuse to start; the node is then restarted with back-off."""
+
+    async def close(self) -> None:
+        """Let go of everything. Called once, also after a failed start."""
+
+    def info(self) -> dict[str, Any]:
+        """Facts for the status page; never secrets."""
+        return {}
+
+
+class Processor(BaseAgent, ABC):
+    """A synchronous processor."""
+
+    @abstractmethod
+    def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
+        """One outcome per record, in order."""
+
+    def fuse(self, following: Processor) -> Processor | None:
+        """One processor doing the work of both, or None where that gains nothing. Both are started already."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How the runtime feeds an asynchronous stage.
+
+    `max_records` per call; an incomplete batch leaves after `max_wait_seconds` (0: at once); `concurrency` calls may
+    be under way. `ordering` tells what happens to records with equal keys: `serial` processes them one after the
+    other, never two in one call; `emission` processes them as they come and lets their results leave in order.
+    """
+
+    max_records: int = 1
+    max_wait_seconds: float = 0.0
+    concurrency: int = 64
+    ordering: Literal["serial", "emission"] = "serial"
+
+
+class AsyncProcessor(BaseAgent, ABC):
+    """A processor that waits for something: a service, a thread, a timer."""
+
+    batching: Batching = Batching()
+
+    @abstractmethod
+    async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
+        """One outcome per record, in order."""
+
+
+class Source(BaseAgent, ABC):
+    """Brings records in from outside."""
+
+    @abstractmethod
+    async def read(self, max_records: int) -> Sequence[Record]:
+        """The next records, in order; may wait, and may return none. Cancelled when the node stops."""
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        """These records (the very objects that `read` returned), and all they led to, are safe."""
+
+    async def permanent_failure(self, record: Record, error: Exception) -> None:
+        """The record failed for good. Return to go on without it; raise to stop the node."""
+        raise error
+
+
+class Sink(BaseAgent, ABC):
+    """Takes records out. At least once: the same record may come again after a crash."""
+
+    batching: Batching = Batching(max_records=100, concurrency=1)
+
+    @abstractmethod
+    async def write_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Exception | None]:
+        """Store the records; one entry per record: None, or the error it failed with."""
+
+
+class Service(BaseAgent, ABC):
+    """A program of its own beside the pipelines."""
+
+    @abstractmethod
+    async def main(self) -> None:
+        """Run until cancelled. Returning early or raising counts as a failure of the node."""
+
+    def address(self) -> str | None:
+        """Base URL for the gateway's proxy, such as `http://127.0.0.1:8000`, or None."""
+        return None
+
+
+AnyAgent: TypeAlias = Processor | AsyncProcessor | Source | Sink | Service

@@ -1,0 +1,1 @@
+"""Topics: one contract (`contract`), one module or package per broker."""
