@@ -87,9 +87,7 @@ class ServiceError(LangStreamError):
     `not-found`, `malformed` (the answer makes no sense) and `cancelled`.
     """
 
-    def __init__(
-        self, message: str, *, category: str = "transient", retry_after_seconds: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, category: str = "transient", retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.category = category
         self.retryable = category in ("transient", "rate-limited", "malformed")

@@ -80,7 +80,9 @@ def _scalar_as_text(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_scalar_as_text)]
 """Text; YAML numbers and booleans are taken as their text."""
 
-Expression = Annotated[str, BeforeValidator(_scalar_as_text), AfterValidator(_compiles_as_expression), Kind("expression")]
+Expression = Annotated[
+    str, BeforeValidator(_scalar_as_text), AfterValidator(_compiles_as_expression), Kind("expression")
+]
 """An expression, compiled (and so checked) when the application is planned."""
 
 Template = Annotated[str, BeforeValidator(_scalar_as_text), AfterValidator(_compiles_as_template), Kind("template")]

@@ -21,7 +21,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def nowhere(path: Path) -> None:
     """The locator of data that came from no file."""
-    return None
+    return
 
 
 def check(
@@ -34,7 +34,9 @@ def check(
     try:
         return model.model_validate(dict(data or {})), []
     except ValidationError as error:
-        return None, [_problem(model, detail, subject, locate) for detail in error.errors(include_url=False, include_input=False)]
+        return None, [
+            _problem(model, detail, subject, locate) for detail in error.errors(include_url=False, include_input=False)
+        ]
 
 
 def near(name: str, known: Iterable[str]) -> str | None:
@@ -61,7 +63,11 @@ def _problem(model: type[BaseModel], detail: Any, subject: str, locate: Locator)
     elif detail["type"] == "missing":
         message = f"{prefix} Property '{dotted}' is required"
     elif detail["type"] == "value_error":
-        message = f"{prefix} Property '{dotted}': {detail['ctx']['error']}" if dotted else f"{prefix} {detail['ctx']['error']}"
+        message = (
+            f"{prefix} Property '{dotted}': {detail['ctx']['error']}"
+            if dotted
+            else f"{prefix} {detail['ctx']['error']}"
+        )
     else:
         message = f"{prefix} Property '{dotted}' has a wrong value: {_lowered(detail['msg'])}"
     return Problem(message, locate(location), hint)

@@ -1,10 +1,10 @@
 """The expression language: text → syntax tree → Python closures.
 
-    >>> from langstream.expressions import compile_expression
-    >>> from types import SimpleNamespace
-    >>> double = compile_expression("value.n * 2")
-    >>> double(SimpleNamespace(value={"n": 21}))
-    42
+>>> from langstream.expressions import compile_expression
+>>> from types import SimpleNamespace
+>>> double = compile_expression("value.n * 2")
+>>> double(SimpleNamespace(value={"n": 21}))
+42
 """
 
 from __future__ import annotations

@@ -38,15 +38,15 @@ class AgentContext(Protocol):
 class Agent:
     """Life cycle shared by all roles: construct, `init`, `start`, work, `close`."""
 
-    def init(self, config: dict[str, Any], context: AgentContext) -> None | Awaitable[None]:
+    def init(self, config: dict[str, Any], context: AgentContext) -> Awaitable[None] | None:
         """Receive the configuration. A method that declares one parameter gets the configuration only."""
         return None
 
-    def start(self) -> None | Awaitable[None]:
+    def start(self) -> Awaitable[None] | None:
         """Get ready to work."""
         return None
 
-    def close(self) -> None | Awaitable[None]:
+    def close(self) -> Awaitable[None] | None:
         """Let go of everything; called once, also after a failure."""
         return None
 
@@ -62,11 +62,11 @@ class Source(Agent):
         """The next records, or an empty list; may block."""
         raise NotImplementedError
 
-    def commit(self, record: Record) -> None | Awaitable[None]:
+    def commit(self, record: Record) -> Awaitable[None] | None:
         """The record, and all it led to, is safe."""
         return None
 
-    def permanent_failure(self, record: Record, error: Exception) -> None | Awaitable[None]:
+    def permanent_failure(self, record: Record, error: Exception) -> Awaitable[None] | None:
         """The record failed for good. Return to go on without it; raise (the default) to stop the agent."""
         raise error
 
@@ -84,7 +84,7 @@ class Processor(Agent):
 class Sink(Agent):
     """Takes records out."""
 
-    def write(self, record: Record) -> None | Awaitable[None] | Future[None]:
+    def write(self, record: Record) -> Awaitable[None] | Future[None] | None:
         """Store one record; it is committed when this returns (or its future is done). Raise to report a failure."""
         raise NotImplementedError
 
@@ -92,8 +92,6 @@ class Sink(Agent):
 class Service(Agent):
     """A program of its own beside the pipelines, reached through a service gateway."""
 
-    def main(self) -> None | Awaitable[None]:
+    def main(self) -> Awaitable[None] | None:
         """Run until the application stops."""
         raise NotImplementedError
-
-

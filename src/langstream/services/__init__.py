@@ -1,1 +1,1 @@
-"""See the module docstrings."""
+"""Clients of outside systems: AI services, data stores."""

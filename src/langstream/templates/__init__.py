@@ -1,8 +1,8 @@
 """Mustache templates for prompts, compiled once to Python closures.
 
-    >>> from langstream.templates import compile_template
-    >>> compile_template("Hello {{{ value.name }}}!")({"value": {"name": "Ada"}})
-    'Hello Ada!'
+>>> from langstream.templates import compile_template
+>>> compile_template("Hello {{{ value.name }}}!")({"value": {"name": "Ada"}})
+'Hello Ada!'
 """
 
 from __future__ import annotations

@@ -92,7 +92,9 @@ def decode_position(token: bytes) -> dict[int, int]:
     try:
         offsets = {int(partition): offset for partition, offset in json.loads(token).items()}
     except (ValueError, AttributeError):
-        raise InvalidPosition("this is not a position: expected `latest`, `earliest` or an offset received before") from None
+        raise InvalidPosition(
+            "this is not a position: expected `latest`, `earliest` or an offset received before"
+        ) from None
     if not all(isinstance(offset, int) and offset >= 0 and partition >= 0 for partition, offset in offsets.items()):
         raise InvalidPosition("this position holds offsets that cannot be")
     return offsets
@@ -105,7 +107,9 @@ def position_from_text(text: str) -> Position:
     try:
         token = base64.b64decode(text, validate=True)
     except ValueError:
-        raise InvalidPosition(f"{text!r} is not a position: expected `latest`, `earliest` or an offset received before") from None
+        raise InvalidPosition(
+            f"{text!r} is not a position: expected `latest`, `earliest` or an offset received before"
+        ) from None
     decode_position(token)
     return token
 

@@ -1,0 +1,1 @@
+"""AI services, one module per provider."""

@@ -1,0 +1,117 @@
+"""What an AI service is: chat and text completions, streamed, and embeddings; and how a provider is declared."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from langstream.configuration.model import Configuration
+
+AI_RESOURCE_TYPES: Final = (
+    "open-ai-configuration",
+    "vertex-configuration",
+    "hugging-face-configuration",
+    "bedrock-configuration",
+    "ollama-configuration",
+    "local-ai-configuration",
+)
+"""In the order in which a service is chosen where `ai-service` names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation. `role` None lets the service decide."""
+
+    content: str
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionOptions:
+    """Options passed on as they are; None means: not sent. `extra` is provider specific."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    logit_bias: Mapping[str, int] | None = None
+    user: str | None = None
+    stop: Sequence[str] | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logprobs: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens counted by the service."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Both together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of an answer. `answer_id` is the service's, the same for all pieces of one answer.
+
+    `last` marks the end; only one chunk of an answer has it. `usage` comes with the last chunk, if at all.
+    """
+
+    text: str
+    answer_id: str = ""
+    last: bool = False
+    tokens: Sequence[str] = ()
+    logprobs: Sequence[float] = ()
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector per text, in order."""
+
+    vectors: Sequence[Sequence[float]]
+    usage: Usage | None = None
+
+
+class AIService(ABC):
+    """A connection to one configured service. Failures are `ServiceError`s, retried inside as the service asks."""
+
+    async def start(self) -> None:
+        """Open connections."""
+
+    async def close(self) -> None:
+        """Let go."""
+
+    def chat(
+        self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
+    ) -> AsyncIterator[Chunk]:
+        """The answer in pieces; a single one where `stream` is false or the service cannot stream."""
+        raise NotImplementedError
+
+    def complete(
+        self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool
+    ) -> AsyncIterator[Chunk]:
+        """The continuation of the prompts, in pieces."""
+        raise NotImplementedError
+
+    async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
+        """The vectors of the texts."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class AIProvider:
+    """The declaration of a provider, registered in `langstream.ai` under its resource type."""
+
+    resource_type: str
+    configuration: type[Configuration]
+    connect: Callable[[Any], AIService]
+    """Makes the service from the validated configuration; opens nothing before `start`."""
+    summary: str

@@ -1,0 +1,1 @@
+"""Data stores, one module per store."""

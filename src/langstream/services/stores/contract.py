@@ -1,0 +1,103 @@
+"""What a data store is to queries, sinks and assets, and how a store and an asset type are declared."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from langstream.configuration.model import Configuration
+
+Row: TypeAlias = dict[str, Any]
+"""Column name → value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One change by primary key: `values` by field name in the order of the declaration; None deletes the row."""
+
+    key: Mapping[str, Any]
+    values: Mapping[str, Any] | None
+
+
+class Table(ABC):
+    """The target of a `vector-db-sink`."""
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
+        """Upsert or delete, idempotent; one entry per write."""
+        raise NotImplementedError
+
+
+class Store(ABC):
+    """A connection (pool) to one configured store. Failures are `ServiceError`s."""
+
+    async def start(self) -> None:
+        """Open connections."""
+
+    async def close(self) -> None:
+        """Let go."""
+
+    async def query(self, statement: str, parameters: Sequence[Any]) -> list[Row]:
+        """The rows of a query; parameters stand for its `?`."""
+        raise NotImplementedError
+
+    async def execute(
+        self, statement: str, parameters: Sequence[Any], generated_keys: Sequence[str] = ()
+    ) -> Mapping[str, Any]:
+        """Run a statement that changes data: `{"count": n}`, with `generatedKeys` where asked for."""
+        raise NotImplementedError
+
+    def table(self, configuration: Any) -> Table:
+        """The target described by the sink's validated configuration."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class StoreType:
+    """The declaration of a store, registered in `langstream.stores` under its `service` name.
+
+    `resource_types` are those among `datasource` and `vector-database` under which it may be configured.
+    `sink_configuration` is the option model of `vector-db-sink` on this store, None where it cannot be a sink.
+    """
+
+    service: str
+    resource_types: tuple[str, ...]
+    configuration: type[Configuration]
+    sink_configuration: type[Configuration] | None
+    connect: Callable[[Any], Store]
+    summary: str
+
+
+class AssetManager(ABC):
+    """Creates and deletes one asset."""
+
+    async def exists(self) -> bool:
+        """Whether it is there."""
+        raise NotImplementedError
+
+    async def create(self) -> None:
+        """Create it; all or nothing where the store can."""
+        raise NotImplementedError
+
+    async def delete(self) -> None:
+        """Delete it; fine where it is not there."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetType:
+    """The declaration of an asset type, registered in `langstream.assets`.
+
+    `manage` gets the validated configuration and the configuration of the datasource it names (validated too).
+    `services` are the stores whose resources it accepts.
+    """
+
+    name: str
+    configuration: type[Configuration]
+    services: tuple[str, ...]
+    manage: Callable[[Any, Any], AssetManager]
+    summary: str
