@@ -27,6 +27,16 @@ Outcome: TypeAlias = "Sequence[Record] | Exception"
 """What became of one record: its results in order, or its error."""
 
 
+class NotAttempted(Exception):
+    """The outcome of a record that the agent left alone: hand it in again; it counts as no attempt.
+
+    A processor or sink that works through a batch record by record answers with it for the records that follow a
+    failed one of the same key, so that the failed one can be retried first. The runtime delivers such records again,
+    in order, after those before them are settled; they use up no retry, cause no back-off and no log line. The first
+    record of a batch never has this outcome, so every call makes progress.
+    """
+
+
 class Counter(Protocol):
     """A metric that only grows; labels are bound already."""
 
