@@ -18,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from langstream.application.model import Agent, Module, Resource
 from langstream.configuration.model import Configuration
-from langstream.configuration.validation import Path
+from langstream.configuration.validation import Path as ConfigurationPath
 from langstream.registry import AGENTS, Registry
 from langstream.sdk.contract import AnyAgent
 
@@ -53,7 +54,7 @@ class Finding:
     """A problem found by an agent type's own check: where in its configuration, what, and what to do."""
 
     message: str
-    path: Path = ()
+    path: ConfigurationPath = ()
     hint: str | None = None
 
 
@@ -65,6 +66,8 @@ class PlanContext:
     module: Module
     resources: Mapping[str, Resource]
     implicit_topics: frozenset[str] = frozenset()
+    directory: Path | None = None
+    """The application's directory (holding `python/`), where it is known."""
 
 
 Check: TypeAlias = Callable[[Any, PlanContext], Iterable[Finding]]

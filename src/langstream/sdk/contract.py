@@ -30,10 +30,10 @@ Outcome: TypeAlias = "Sequence[Record] | Exception"
 class NotAttempted(Exception):
     """The outcome of a record that the agent left alone: hand it in again; it counts as no attempt.
 
-    A processor or sink that works through a batch record by record answers with it for the records that follow a
-    failed one of the same key, so that the failed one can be retried first. The runtime delivers such records again,
-    in order, after those before them are settled; they use up no retry, cause no back-off and no log line. The first
-    record of a batch never has this outcome, so every call makes progress.
+    A processor or sink that works through a batch record by record answers with it for the records after a failed
+    one, so that the runtime can retry that one (or stop) first, and for the rest of a batch that takes too long. The
+    runtime delivers such records again, in order, before later ones of their keys; they use up no retry, cause no
+    back-off and no log line. The first record of a batch never has this outcome, so every call makes progress.
     """
 
 
@@ -144,13 +144,17 @@ class Batching:
 
     `max_records` per call; an incomplete batch leaves after `max_wait_seconds` (0: at once); `concurrency` calls may
     be under way. `ordering` tells what happens to records with equal keys: `serial` processes them one after the
-    other, never two in one call; `emission` processes them as they come and lets their results leave in order.
+    other, never two in one call; `emission` processes them as they come and lets their results leave in order;
+    `sequence` hands several of them in one call, in order, but none while another call holds records of the key or
+    one of them waits for its retry (the agent answers `NotAttempted` for those after a failed one).
+
+    The runtime reads an agent's `batching` when the agent has started, not before.
     """
 
     max_records: int = 1
     max_wait_seconds: float = 0.0
     concurrency: int = 64
-    ordering: Literal["serial", "emission"] = "serial"
+    ordering: Literal["serial", "emission", "sequence"] = "serial"
 
 
 class AsyncProcessor(BaseAgent, ABC):
