@@ -148,7 +148,8 @@ class Batching:
     `sequence` hands several of them in one call, in order, but none while another call holds records of the key or
     one of them waits for its retry (the agent answers `NotAttempted` for those after a failed one).
 
-    The runtime reads an agent's `batching` when the agent has started, not before.
+    The runtime reads `agent.batching` after `start` and anew before every call: an agent may learn late what it is (a
+    custom agent whose `process` turns out to return futures wants more calls at once).
     """
 
     max_records: int = 1
