@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -91,13 +91,16 @@ class AIService(ABC):
 
     def chat(
         self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
-    ) -> AsyncIterator[Chunk]:
-        """The answer in pieces; a single one where `stream` is false or the service cannot stream."""
+    ) -> AsyncGenerator[Chunk, None]:
+        """The answer in pieces; a single one where `stream` is false or the service cannot stream.
+
+        Closing the generator abandons the answer, and the connection it comes by.
+        """
         raise NotImplementedError
 
     def complete(
         self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         """The continuation of the prompts, in pieces."""
         raise NotImplementedError
 
@@ -115,3 +118,11 @@ class AIProvider:
     connect: Callable[[Any], AIService]
     """Makes the service from the validated configuration; opens nothing before `start`."""
     summary: str
+    metrics_prefix: str = "ai"
+    """Begins the names of the counters, as in `openai_chat_completions_num_calls`."""
+    embeddings_model: str | None = None
+    """The model of embeddings where the agent names none; None: it must name one."""
+    completion_models: tuple[str, ...] = ()
+    """The only models of completions that there are; empty: the service knows."""
+    embeddings_models: tuple[str, ...] = ()
+    """The only models of embeddings that there are; empty: the service knows."""

@@ -1,0 +1,42 @@
+"""The options of `open-ai-configuration`."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from langstream.configuration.model import Configuration, Secret
+
+
+class OpenAIConfiguration(Configuration):
+    """OpenAI, Azure OpenAI, or any server that speaks the protocol of OpenAI."""
+
+    provider: Literal["openai", "azure"] = Field("openai", description="The layout of addresses and the key's header.")
+    access_key: Secret = Field(description="The key. May be empty for servers that ask for none.", repr=False)
+    url: str | None = Field(
+        None,
+        description="The base address: required for Azure; for `openai` that of any compatible server, with the path "
+        "that stands before `/chat/completions` (`/v1` where it has none).",
+    )
+    api_version: str = Field("2023-08-01-preview", description="The version of the protocol, for Azure.")
+    stream_usage: bool | None = Field(
+        None,
+        description="Ask for token counts in streamed answers (`stream_options`). By default only OpenAI itself is "
+        "asked, because older servers refuse the option.",
+    )
+    max_attempts: int = Field(
+        4, ge=1, le=20, description="Attempts for one request, where a failure is likely to pass."
+    )
+    connect_timeout_seconds: float = Field(10.0, gt=0, description="Limit for making a connection.")
+    request_timeout_seconds: float = Field(600.0, gt=0, description="Limit for an answer that is not streamed.")
+    idle_timeout_seconds: float = Field(120.0, gt=0, description="Longest silence within a streamed answer.")
+
+    @model_validator(mode="after")
+    def _url_fits(self) -> OpenAIConfiguration:
+        if self.provider == "azure" and not self.url:
+            raise ValueError("Property 'url' is required for provider 'azure': the endpoint of the Azure resource")
+        if self.url and (urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname):
+            raise ValueError("Property 'url' must be an address such as https://host/v1")
+        return self

@@ -1,0 +1,215 @@
+"""The HTTP connection to one AI service: JSON in, JSON or server-sent events out.
+
+One `aiohttp` session per service. Requests are repeated as the retry policy says as long as the caller has seen
+nothing of the answer; every failure is a `ServiceError`. Cancelling a call closes its connection.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from langstream.errors import ServiceError
+from langstream.services.ai.failures import malformed, place, refused
+from langstream.services.ai.retries import RetryPolicy
+from langstream.services.ai.sse import Event, EventParser
+
+if TYPE_CHECKING:
+    import aiohttp
+
+LONGEST_REFUSAL: Final = 64 * 1024
+"""Bytes read of an answer that is an error; proxies send whole pages."""
+
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """`connect_seconds` for a connection, `total_seconds` for a whole answer that is not streamed,
+    `idle_seconds` for the first and every further piece of one that is."""
+
+    connect_seconds: float = 10.0
+    total_seconds: float = 600.0
+    idle_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A piece of a streamed answer: an event, or the whole JSON answer of a server that does not stream.
+
+    `open_end` marks the end of a body whose length nobody declared: it may have been cut off.
+    """
+
+    event: Event | None = None
+    answer: Any = None
+    open_end: bool = False
+
+
+@dataclass(slots=True)
+class Transport:
+    """Give it to `start` and `close`. `secrets` are kept out of messages."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    timeouts: Timeouts = Timeouts()
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
+
+    async def start(self) -> None:
+        """Make the session; nothing is connected yet."""
+        import aiohttp
+
+        self._session = aiohttp.ClientSession(
+            headers=self.headers,
+            connector=aiohttp.TCPConnector(limit=0),  # the runtime bounds the calls under way
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def post(self, url: str, body: Mapping[str, Any]) -> Any:
+        """The JSON answer."""
+        payload = orjson.dumps(body)
+        return await self.retries.run(lambda: self._post_once(url, payload))
+
+    async def stream(self, url: str, body: Mapping[str, Any]) -> AsyncGenerator[Streamed, None]:
+        """The pieces of the answer as they come. Fails as transient where the connection breaks before the end."""
+        payload = orjson.dumps(body)
+        attempt = 1
+        while True:
+            seen = False
+            try:
+                async with aclosing(self._stream_once(url, payload)) as pieces:
+                    async for piece in pieces:
+                        seen = True
+                        yield piece
+                return
+            except ServiceError as error:
+                wait = None if seen else self.retries.wait_before_next(attempt, error)
+                if wait is None:
+                    raise
+            await self.retries.sleep(wait)
+            attempt += 1
+
+    async def _post_once(self, url: str, payload: bytes) -> Any:
+        import aiohttp
+
+        try:
+            async with self._request(url, payload, streamed=False) as response:
+                await self._check(response, url)
+                content = await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._failure(error, url) from None
+        return _parsed(content, url)
+
+    async def _stream_once(self, url: str, payload: bytes) -> AsyncGenerator[Streamed, None]:
+        import aiohttp
+
+        try:
+            async with self._request(url, payload, streamed=True) as response:
+                await self._check(response, url)
+                if response.content_type == "application/json":
+                    yield Streamed(answer=_parsed(await response.read(), url))
+                    return
+                async with aclosing(_events(response, url)) as events:
+                    async for event in events:
+                        yield Streamed(event=event)
+                if response.content_length is None and "Transfer-Encoding" not in response.headers:
+                    yield Streamed(open_end=True)
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._failure(error, url) from None
+
+    def _request(self, url: str, payload: bytes, *, streamed: bool) -> Any:
+        import aiohttp
+
+        if self._session is None:
+            raise ServiceError("the AI service is not started", category="refused")
+        limits = self.timeouts
+        timeout = aiohttp.ClientTimeout(
+            total=None if streamed else limits.total_seconds,
+            sock_connect=limits.connect_seconds,
+            sock_read=limits.idle_seconds if streamed else None,
+        )
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream, application/json" if streamed else "application/json",
+        }
+        # A redirect would carry the key to another place: it is an error instead.
+        return self._session.post(
+            url, data=payload, headers=headers, timeout=timeout, allow_redirects=False, proxy=_proxy(url)
+        )
+
+    async def _check(self, response: aiohttp.ClientResponse, url: str) -> None:
+        if response.status == 200:
+            return
+        body = await response.content.read(LONGEST_REFUSAL)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        if 300 <= response.status < 400:
+            body = f"redirected to {place(headers.get('location', '?'))}; set `url` to the final address".encode()
+        raise refused(response.status, headers, body, url, self.secrets)
+
+    def _failure(self, error: Exception, url: str) -> ServiceError:
+        """The ServiceError for what the HTTP client raised."""
+        import aiohttp
+
+        where = f"the AI service at {place(url)}"
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return ServiceError(f"{where} cannot be reached within {self.timeouts.connect_seconds:g} s")
+        if isinstance(error, TimeoutError):
+            return ServiceError(f"{where} sent nothing for too long")
+        if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
+            return ServiceError(f"{where} cannot be trusted: {error}", category="refused")
+        if isinstance(error, aiohttp.InvalidURL):
+            return ServiceError(f"{where} has no valid address: check `url` of the resource", category="refused")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return ServiceError(f"{where} cannot be reached: {_reason(error.os_error)}. Check `url` of the resource.")
+        return ServiceError(f"{where} broke the connection off before the end of the answer")
+
+
+async def _events(response: aiohttp.ClientResponse, url: str) -> AsyncGenerator[Event, None]:
+    parser = EventParser()
+    try:
+        async for piece in response.content.iter_any():
+            for event in parser.feed(piece):
+                yield event
+    except ValueError as error:
+        raise malformed(url, str(error)) from None
+    for event in parser.finish():
+        yield event
+
+
+def _parsed(content: bytes, url: str) -> Any:
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        what = "it is empty" if not content.strip() else "it is not JSON"
+        raise malformed(url, what) from None
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "its host name is unknown"
+    return error.strerror or str(error) or type(error).__name__
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), never for this machine itself."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _LOOPBACK:
+        return None
+    proxies = getproxies()
+    return None if not proxies or proxy_bypass(host) else proxies.get(parts.scheme)
