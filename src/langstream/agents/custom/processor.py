@@ -1,0 +1,95 @@
+"""`python-processor` and its alias `python-function`: one record in, any number of records out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langstream.agents.custom.calls import PLAIN, RecordCalls
+from langstream.agents.custom.configuration import PythonAgentConfiguration, check
+from langstream.agents.custom.instance import UserAgent
+from langstream.agents.custom.results import records_of
+from langstream.agents.declaration import AgentType, ComponentType, Composable
+from langstream.records import Record, SimpleRecord
+from langstream.sdk.contract import AgentContext, AsyncProcessor, Outcome
+
+
+class CustomProcessor(AsyncProcessor):
+    """Runs the `process` method of a user's class."""
+
+    batching = PLAIN
+
+    def __init__(self, configuration: PythonAgentConfiguration) -> None:
+        self._configuration = configuration
+        self._agent: UserAgent | None = None
+        self._calls: RecordCalls | None = None
+
+    async def start(self, context: AgentContext) -> None:
+        """Import and start the user's agent."""
+        self._agent = UserAgent(self._configuration, context)
+        await self._agent.open("process")
+        self._calls = RecordCalls(self._agent, "process", _results)
+        self.batching = self._calls.batching
+
+    async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
+        """The records that `process` returned, or what it raised."""
+        assert self._calls is not None
+        outcomes = await self._calls.run(records)
+        self.batching = self._calls.batching
+        return outcomes
+
+    async def close(self) -> None:
+        """Close the user's agent."""
+        if self._agent is not None:
+            await self._agent.close()
+
+    def info(self) -> dict[str, Any]:
+        """What `agent_info` says, and the class."""
+        return {"className": self._configuration.class_name, **(self._agent.info() if self._agent else {})}
+
+
+def _results(result: Any, record: SimpleRecord) -> Sequence[Record]:
+    if type(result) is list and len(result) == 1 and result[0] is record:
+        return result  # passed on as it came
+    return records_of(result, "process()")
+
+
+_SUMMARY = "Runs a Python class of the application that turns one record into any number of records."
+_DESCRIPTION = """\
+The class needs a method `process(record)` that returns a list of records: objects, dicts or tuples. The method may be
+plain (records are processed one at a time), `async def`, or return a `concurrent.futures.Future` (many records are
+processed at the same time, those with equal keys one after the other)."""
+_EXAMPLE = """\
+- type: python-processor
+  input: questions
+  output: answers
+  configuration:
+    className: answers.Answer
+    greeting: Hello
+"""
+
+AGENT = AgentType(
+    name="python-processor",
+    component_type=ComponentType.PROCESSOR,
+    configuration=PythonAgentConfiguration,
+    create=CustomProcessor,
+    summary=_SUMMARY,
+    description=_DESCRIPTION,
+    composable=Composable.OPTIONAL,
+    check=check,
+    family="custom",
+    example=_EXAMPLE,
+)
+
+FUNCTION = AgentType(
+    name="python-function",
+    component_type=ComponentType.PROCESSOR,
+    configuration=PythonAgentConfiguration,
+    create=CustomProcessor,
+    summary=f"Another name of python-processor. {_SUMMARY}",
+    description=_DESCRIPTION,
+    composable=Composable.OPTIONAL,
+    check=check,
+    family="custom",
+    example=_EXAMPLE.replace("python-processor", "python-function"),
+)
