@@ -1,0 +1,78 @@
+"""An agent's reference to its AI service: the option, and its check when the application is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, TypeAlias
+
+from langstream.agents.declaration import Finding, PlanContext
+from langstream.application.model import Resource
+from langstream.configuration.model import Kind
+from langstream.configuration.validation import check, did_you_mean
+from langstream.services.ai.contract import AIProvider
+from langstream.services.ai.selection import AI_PROVIDERS, ai_resource_types, preferred, supported_types
+
+Task: TypeAlias = Literal["completions", "embeddings"]
+
+AIServiceName = Annotated[str, Kind("resource", of=ai_resource_types())]
+"""The id of an AI resource. That it exists and has one of the types is checked by the planner."""
+
+
+def check_ai_service(ai_service: str | None, model: str | None, task: Task, context: PlanContext) -> Iterator[Finding]:
+    """What is wrong with the agent's AI service: none there, its options, a model that it does not have."""
+    if ai_service is None:
+        resource = preferred(context.resources)
+        if resource is None:
+            yield _none_found(context)
+            return
+    else:
+        resource = context.resources.get(ai_service)
+        if resource is None or resource.type not in ai_resource_types():
+            return  # the planner's check of references tells
+        if resource.type not in AI_PROVIDERS:
+            yield Finding(
+                f"AI resource '{resource.id}' has the type '{resource.type}', which this installation does not support",
+                ("ai-service",),
+                f"Supported types: {', '.join(supported_types())}.",
+            )
+            return
+    provider: AIProvider = AI_PROVIDERS.load(resource.type)
+    yield from _resource_findings(resource, provider)
+    yield from _model_findings(resource, provider, model, task)
+
+
+def _none_found(context: PlanContext) -> Finding:
+    present = sorted({resource.type for resource in context.resources.values()} & set(ai_resource_types()))
+    supported = ", ".join(supported_types())
+    if present:
+        return Finding(
+            f"The application's AI resources ({', '.join(present)}) are not supported by this installation",
+            hint=f"Supported types: {supported}.",
+        )
+    return Finding(
+        "The application has no AI service: a resource in configuration.yaml of one of the types "
+        f"{', '.join(ai_resource_types())}",
+        hint=f"Supported by this installation: {supported}. "
+        "`local-ai-configuration` needs neither a key nor a network.",
+    )
+
+
+def _resource_findings(resource: Resource, provider: AIProvider) -> Iterator[Finding]:
+    subject = f"resource configuration (resource: '{resource.id}', type: '{resource.type}')"
+    _, problems = check(provider.configuration, resource.configuration, subject=subject, locate=resource.locate)
+    for problem in problems:
+        where = f" ({problem.position})" if problem.position else ""
+        yield Finding(f"{problem.message}{where}", hint=problem.hint)
+
+
+def _model_findings(resource: Resource, provider: AIProvider, model: str | None, task: Task) -> Iterator[Finding]:
+    known = provider.embeddings_models if task == "embeddings" else provider.completion_models
+    if model is None:
+        if task == "embeddings" and provider.embeddings_model is None:
+            yield Finding(f"Property 'model' is required with a resource of type '{resource.type}'")
+    elif known and model not in known:
+        yield Finding(
+            f"AI resource '{resource.id}' (type: '{resource.type}') has no model '{model}' for {task}",
+            ("model",),
+            did_you_mean(model, known) or f"Expected: {', '.join(known)}.",
+        )

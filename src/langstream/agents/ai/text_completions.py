@@ -1,0 +1,83 @@
+"""`ai-text-completions`: lets a model continue a text made from the record and stores the continuation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from typing import Final
+
+from pydantic import Field
+
+from langstream.agents.ai.completion import Answer, CompletionAgent
+from langstream.agents.ai.options import CompletionConfiguration, FieldName, completion_options
+from langstream.agents.ai.reference import check_ai_service
+from langstream.agents.declaration import AgentType, ComponentType, Composable, Finding, PlanContext
+from langstream.agents.working_record import WorkingRecord, result_field
+from langstream.configuration.model import Template
+from langstream.services.ai.contract import AIService, Chunk
+
+NAME: Final = "ai-text-completions"
+
+
+class TextCompletionsConfiguration(CompletionConfiguration):
+    """Options of `ai-text-completions`."""
+
+    prompt: list[Template] = Field(description="The texts to continue, sent together; the first answer counts.")
+    logprobs: int | None = Field(None, description="How many log probabilities to ask for.")
+    logprobs_field: FieldName | None = Field(
+        None, description="Where the tokens and their log probabilities go: `{tokens: […], logprobs: […]}`."
+    )
+
+
+class TextCompletions(CompletionAgent):
+    """Asks a completion model."""
+
+    agent_type = NAME
+    task = "text_completions"
+
+    def __init__(self, configuration: TextCompletionsConfiguration) -> None:
+        from langstream.templates import compile_template
+
+        super().__init__(configuration)
+        self._prompt = [compile_template(text) for text in configuration.prompt]
+        self._options = completion_options(configuration, configuration.logprobs)
+        self._store_logprobs = result_field(configuration.logprobs_field) if configuration.logprobs_field else None
+
+    def render(self, working: WorkingRecord) -> Sequence[str]:
+        return [template(working) for template in self._prompt]
+
+    def call(self, service: AIService, prompt: Sequence[str]) -> AsyncGenerator[Chunk, None]:
+        return service.complete(self._model, prompt, self._options, stream=self._configuration.stream)
+
+    def store(self, working: WorkingRecord, answer: Answer) -> None:
+        if self._store_logprobs is not None:
+            self._store_logprobs(working, {"tokens": answer.tokens, "logprobs": answer.logprobs})
+
+
+def _check(configuration: TextCompletionsConfiguration, context: PlanContext) -> Iterator[Finding]:
+    return check_ai_service(configuration.ai_service, configuration.model, "completions", context)
+
+
+AGENT: Final = AgentType(
+    name=NAME,
+    component_type=ComponentType.PROCESSOR,
+    configuration=TextCompletionsConfiguration,
+    create=TextCompletions,
+    summary="Lets a model continue a text and stores the continuation.",
+    description="""\
+The prompts are templates over the record. Streaming works as with `ai-chat-completions`; a blank first piece is left
+out.""",
+    composable=Composable.OPTIONAL,
+    check=_check,
+    family="ai",
+    example="""\
+- type: ai-text-completions
+  output: answers
+  configuration:
+    model: gpt-3.5-turbo-instruct
+    completion-field: value.answer
+    logprobs: 5
+    logprobs-field: value.logprobs
+    prompt:
+    - "Tell me about {{{ value.subject }}}"
+""",
+)
