@@ -1,1 +1,1 @@
-"""See the module docstrings."""
+"""The control plane: what runs, and what is told about it."""

@@ -1,0 +1,72 @@
+"""`langstream plan` and `langstream validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from langstream.cli.options import application_options, name_of
+from langstream.planner.check import load_and_plan
+from langstream.planner.plan import ExecutionPlan
+
+
+@click.command()
+@application_options
+@click.option(
+    "-o", "--output", type=click.Choice(["tree", "json", "yaml", "mermaid"]), default="tree", show_default=True,
+    help="How to print the plan.",
+)  # fmt: skip
+def plan(
+    application_id: str | None, directory: Path, instance: Path | None, secrets: Path | None, tenant: str, output: str
+) -> None:
+    """Show the topics, assets and nodes that running an application creates.
+
+    Agents that share a node are fused: records pass between them as objects. Nothing is created.
+    """
+    click.echo(rendered(_planned(application_id, directory, instance, secrets, tenant), output))
+
+
+@click.command()
+@application_options
+def validate(
+    application_id: str | None, directory: Path, instance: Path | None, secrets: Path | None, tenant: str
+) -> None:
+    """Check an application and print every problem it has, each with its file, line and column."""
+    checked = _planned(application_id, directory, instance, secrets, tenant)
+    nodes, topics, gateways = len(checked.nodes), len(checked.topics), len(checked.application.gateways)
+    click.echo(
+        f"{checked.application_id} is valid: {_count(nodes, 'node')}, {_count(topics, 'topic')}, "
+        f"{_count(gateways, 'gateway')}."
+    )
+
+
+def rendered(checked: ExecutionPlan, output: str) -> str:
+    """The plan as text."""
+    from langstream.planner import rendering
+
+    if output == "tree":
+        return rendering.to_tree(checked)
+    if output == "mermaid":
+        return rendering.to_mermaid(checked)
+    document = rendering.to_document(checked)
+    if output == "yaml":
+        import yaml
+
+        text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        return text.rstrip("\n")
+    import orjson
+
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+
+
+def _planned(
+    application_id: str | None, directory: Path, instance: Path | None, secrets: Path | None, tenant: str
+) -> ExecutionPlan:
+    return load_and_plan(
+        directory, name_of(directory, application_id), instance=instance, secrets=secrets, tenant=tenant
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

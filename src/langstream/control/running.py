@@ -1,0 +1,131 @@
+"""One application running in this process: its cluster, its deployment, and a new plan when its files change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from langstream.application.model import Cluster
+from langstream.configuration.validation import did_you_mean
+from langstream.deploy.local import LocalDeployment
+from langstream.errors import ApplicationRefused, Problem
+from langstream.gateway.server import Target
+from langstream.planner.check import load_and_plan
+from langstream.planner.plan import ExecutionPlan
+from langstream.registry import TOPICS, Registry
+from langstream.topics.contract import TopicCluster
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationFiles:
+    """Where an application is declared. `data_directory` None keeps everything in memory."""
+
+    application_id: str
+    directory: Path
+    instance: Path | None = None
+    secrets: Path | None = None
+    tenant: str = "default"
+    data_directory: Path | None = None
+    only_agent: str | None = None
+
+    def plan(self) -> ExecutionPlan:
+        """Read the files. Raises ApplicationRefused."""
+        return load_and_plan(
+            self.directory, self.application_id, instance=self.instance, secrets=self.secrets, tenant=self.tenant
+        )
+
+
+def open_cluster(streaming: Cluster | None, data_directory: Path | None) -> TopicCluster:
+    """The cluster the instance names; without one the embedded broker, or memory if nothing is to be kept.
+
+    Raises ApplicationRefused for a type no broker is registered under.
+    """
+    registry = Registry(TOPICS)
+    kind = streaming.type if streaming else ("memory" if data_directory is None else "embedded")
+    configuration: Mapping[str, Any] = streaming.configuration if streaming else {}
+    if kind not in registry:
+        known = registry.names()
+        hint = did_you_mean(kind, known) or f"Known types: {', '.join(known)}."
+        raise ApplicationRefused([Problem(f"Streaming cluster type '{kind}' is unknown.", hint=hint)])
+    cluster: TopicCluster = registry.load(kind)(configuration, data_directory)
+    return cluster
+
+
+class RunningApplication:
+    """Starts, stops and replaces the deployment of one application. A gateway directory of one entry."""
+
+    def __init__(self, files: ApplicationFiles, plan: ExecutionPlan, metrics: CollectorRegistry) -> None:
+        self.files = files
+        self.plan = plan
+        self.cluster = open_cluster(plan.application.instance.streaming, files.data_directory)
+        self._metrics = metrics
+        self.deployment = self._deployment(plan)
+        self._ready = False
+
+    def _deployment(self, plan: ExecutionPlan) -> LocalDeployment:
+        return LocalDeployment(
+            plan,
+            self.cluster,
+            data_directory=self.files.data_directory,
+            registry=self._metrics,
+            only_agent=self.files.only_agent,
+        )
+
+    async def start(self) -> None:
+        """Connect, create topics and assets, start every node."""
+        await self.cluster.start()
+        await self.deployment.setup()
+        await self.deployment.start()
+        self._ready = True
+
+    async def stop(self, deadline_seconds: float = 30.0) -> None:
+        """Finish what is in flight, then let go of everything."""
+        self._ready = False
+        try:
+            await self.deployment.stop(deadline_seconds)
+        finally:
+            await self.cluster.close()
+
+    async def reload_code(self) -> None:
+        """Start the nodes again with fresh code of the application's own agents."""
+        from langstream.agents.custom.code import forget
+
+        await self.deployment.stop()
+        forget(self.files.directory)
+        self.deployment = self._deployment(self.plan)
+        await self.deployment.start()
+
+    async def replace(self, plan: ExecutionPlan) -> None:
+        """Run another plan of the same application on the same cluster."""
+        await self.deployment.stop()
+        self.plan = plan
+        self.deployment = self._deployment(plan)
+        await self.deployment.setup()
+        await self.deployment.start()
+
+    def healthy(self) -> bool:
+        """Everything was started and no loop is stuck."""
+        return self._ready and self.deployment.healthy()
+
+    def find(self, tenant: str, application_id: str) -> Target | None:
+        """The application as gateways see it, if it is this one."""
+        if (tenant, application_id) != (self.plan.tenant, self.plan.application_id):
+            return None
+        declared = frozenset(
+            name for module in self.plan.application.modules.values() for name in module.topics
+        )
+        return Target(
+            tenant=tenant,
+            application_id=application_id,
+            application=self.plan.application,
+            topics=declared,
+            cluster=self.cluster,
+            service_address=self.deployment.service_address,
+        )
