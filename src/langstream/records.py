@@ -12,11 +12,13 @@ when somebody asks for it: a topic, or a custom agent calling `value()`.
 
 from __future__ import annotations
 
+import base64
 import json
-import re
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date, time
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -61,7 +63,7 @@ class Document:
 
     __slots__ = ("_text", "binary", "content")
 
-    def __init__(self, content: dict[str, Any], *, binary: bool = False, text: str | bytes | None = None) -> None:
+    def __init__(self, content: dict[str, Any], binary: bool = False, text: str | bytes | None = None) -> None:
         self.content = content
         self.binary = binary
         self._text = text
@@ -213,68 +215,92 @@ def header(headers: Iterable[tuple[str, Any]], name: str) -> Any:
 
 
 def header_text(value: Any) -> str | None:
-    """A header value as text: bytes are UTF-8 (undecodable ones replaced), None stays None, dicts and lists are JSON."""
+    """A header value as text.
+
+    Bytes are UTF-8 (undecodable ones replaced), None stays None, booleans, dicts and lists are JSON, dates and times
+    ISO 8601.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    if isinstance(value, bool | dict | list):
+    if isinstance(value, bool | dict | list | tuple | AbstractSet):
         return dump_json(value).decode()
+    if isinstance(value, date | time):
+        return value.isoformat().replace("+00:00", "Z")
     return str(value)
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
-_LONG_DIGITS: Final = re.compile(r"\d{19}")
-_LONG_DIGITS_BYTES: Final = re.compile(rb"\d{19}")
+# orjson turns integers beyond 64 bits into floats, so a text that may hold one goes to the standard parser instead.
+# Such an integer is a run of 20 characters, digits or a sign. Every such run covers four in a row of every fifth
+# character; no shorter one than 16 does, which leaves out the timestamps in milliseconds that most records have.
+_NUMERIC: Final = bytes(48 if chr(code) in "-0123456789" else 32 for code in range(128)).ljust(256)
+_MANY_DIGITS: Final = b"0000"
+_SHAPE: Final = bytes(48 if chr(code).isdigit() else code if chr(code) in "-." else 32 for code in range(128)).ljust(
+    256
+)
+_LONG: Final = b"0" * 19
+_LONG_POSITIVE: Final = b" " + b"0" * 20
+_LONG_NEGATIVE: Final = b"-" + b"0" * 19
+
+_BLANKS: Final = frozenset((" ", "\t", "\r", "\n", b" ", b"\t", b"\r", b"\n"))
+_WRITE_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
+_loads = orjson.loads
 
 
 def parse_document(text: str | bytes) -> Any:
     """A `Document` when the text is exactly one JSON object, else the text itself.
 
     Arrays, scalars, the text `null`, trailing text after an object, NaN, invalid UTF-8, lone surrogates and nesting
-    deeper than 1,024 levels leave the text as it is. Integers of any size are exact; of duplicate names the last
-    one wins.
+    deeper than 1,024 levels leave the text as it is, as do integers of more than 4,300 digits. All other integers
+    are exact; of duplicate names the last one wins.
     """
-    # A cheap look at both ends spares the parser most plain text.
-    if type(text) is str:
-        stripped: str | bytes = text.strip(" \t\r\n")
-        if not (stripped.startswith("{") and stripped.endswith("}")):  # type: ignore[arg-type]
-            return text
-        long_digits = _LONG_DIGITS.search(text)
-    else:
-        assert isinstance(text, bytes)
-        stripped = text.strip(b" \t\r\n")
-        if not (stripped.startswith(b"{") and stripped.endswith(b"}")):
-            return text
-        long_digits = _LONG_DIGITS_BYTES.search(text)  # type: ignore[assignment]
+    binary = type(text) is bytes
+    # A look at the first character spares the parser most plain text.
+    first = text[:1]
+    if first != (b"{" if binary else "{") and (first not in _BLANKS or not _opens_object(text)):
+        return text
     try:
-        content = orjson.loads(stripped)
-        if long_digits:  # orjson turns integers beyond 64 bits into floats; the standard parser keeps them exact
-            content = json.loads(stripped)
+        content = _loads(text)
+        sample = text[::5] if binary else text[::5].encode()  # type: ignore[union-attr]
+        if _MANY_DIGITS in sample.translate(_NUMERIC) and _has_long_integer(text):
+            content = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return Document(content, binary=type(text) is bytes, text=text)
+    return Document(content, binary, text)
 
 
 def parse_json(text: str | bytes) -> Any:
     """Any JSON value. Raises ValueError for text that is not JSON, or nests deeper than 1,024 levels."""
-    value = orjson.loads(text)
-    pattern = _LONG_DIGITS if isinstance(text, str) else _LONG_DIGITS_BYTES
-    return json.loads(text) if pattern.search(text) else value  # type: ignore[arg-type]
+    value = _loads(text)
+    return json.loads(text) if _has_long_integer(text) else value
+
+
+def _opens_object(text: str | bytes) -> bool:
+    return text.lstrip()[:1] in ("{", b"{")
+
+
+def _has_long_integer(text: str | bytes) -> bool:
+    """Whether an integer beyond 64 bits may be in the text: a run of digits so long, not behind a decimal point."""
+    shape = (text if isinstance(text, bytes) else text.encode()).translate(_SHAPE)
+    return _LONG in shape and (
+        _LONG_POSITIVE in shape or _LONG_NEGATIVE in shape or shape.startswith(_LONG_POSITIVE[1:])
+    )
 
 
 def dump_json(value: Any) -> bytes:
-    """Compact JSON, non-ASCII characters unescaped. NaN and infinities become null; dates ISO 8601 text.
+    """Compact JSON, non-ASCII characters unescaped.
 
-    Raises TypeError for values JSON cannot hold.
+    NaN and infinities become null, dates and times ISO 8601 text, bytes base64 text, decimals numbers with their
+    scale, sets lists. Integers and nesting have no limit. Raises TypeError for values JSON cannot hold, and for a
+    value that contains itself.
     """
     try:
-        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
-    except TypeError as error:
-        if "Integer exceeds 64-bit range" in str(error):
-            return json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
-        raise
+        return orjson.dumps(value, _plain, _WRITE_OPTIONS)
+    except TypeError:
+        return _write_slowly(value)
 
 
 def _plain(value: Any) -> Any:
@@ -283,24 +309,87 @@ def _plain(value: Any) -> Any:
     if isinstance(value, AvroValue):
         return value.value
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).decode("utf-8", "replace")
+        return base64.b64encode(value).decode()
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value)) if value.is_finite() else None
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, set | frozenset | Sequence):
+    if hasattr(value, "tolist"):  # arrays, and the scalars of numpy
+        return value.tolist()
+    if isinstance(value, AbstractSet | Sequence):
         return list(value)
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    if isinstance(value, dict):
-        return {str(name): _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+def _write_slowly(value: Any) -> bytes:
+    """JSON of what orjson refuses: integers beyond 64 bits, names that are no text, lone surrogates, deep nesting.
+
+    It keeps its own stack, so depth costs memory only.
+    """
+    parts: list[bytes] = []
+    stack: list[tuple[bytes, Iterator[tuple[bytes, Any]], Any]] = []
+    open_containers: set[int] = set()
+    pending = value
+    while True:
+        if not isinstance(pending, str | int | float | None):
+            pending = _unwrapped(pending)
+        if isinstance(pending, dict | list | tuple):
+            if id(pending) in open_containers:
+                raise TypeError("a value that contains itself cannot be written as JSON")
+            open_containers.add(id(pending))
+            parts.append(b"{" if isinstance(pending, dict) else b"[")
+            stack.append((b"}" if isinstance(pending, dict) else b"]", _items(pending), pending))
+        else:
+            parts.append(_scalar(pending))
+        while stack:
+            closing, items, container = stack[-1]
+            following = next(items, None)
+            if following is not None:
+                prefix, pending = following
+                parts.append(prefix)
+                break
+            parts.append(closing)
+            open_containers.discard(id(container))
+            stack.pop()
+        else:
+            return b"".join(parts)
+
+
+def _unwrapped(value: Any) -> Any:
+    """Containers of any class as dicts and lists; other values as they are."""
+    while isinstance(value, Document | AvroValue):
+        value = _plain(value)
+    if isinstance(value, dict | list | tuple | bytes | bytearray | memoryview | Decimal):
+        return value
+    return _plain(value) if isinstance(value, Mapping | AbstractSet | Sequence) or hasattr(value, "tolist") else value
+
+
+def _items(container: dict[Any, Any] | Sequence[Any]) -> Iterator[tuple[bytes, Any]]:
+    """Each member behind what stands before it: a comma, and a name in an object."""
+    comma = b""
+    if isinstance(container, dict):
+        for name, item in container.items():
+            text = _scalar(name)
+            yield comma + (text if text.startswith(b'"') else b'"%s"' % text) + b":", item
+            comma = b","
+    else:
+        for item in container:
+            yield comma, item
+            comma = b","
+
+
+def _scalar(value: Any) -> bytes:
+    if type(value) is int:
+        try:
+            return str(value).encode()
+        except ValueError:
+            raise TypeError("an integer of more than 4,300 digits cannot be written as JSON") from None
+    try:
+        return orjson.dumps(value, _plain, _WRITE_OPTIONS)
+    except TypeError:
+        if isinstance(value, str):  # a lone surrogate has no UTF-8, only an escape
+            return json.dumps(value).encode()
+        raise
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------
