@@ -26,7 +26,6 @@ _COMMON: Final = frozenset(
         "you your der die das den dem ein eine ist sind und oder von zu im in mit wie was wer wo wann warum für auf"
     )
 )
-)
 
 
 @dataclass(frozen=True, slots=True)
