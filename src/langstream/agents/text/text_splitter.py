@@ -1,0 +1,164 @@
+"""`text-splitter`: one record per chunk of a long text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal
+
+import regex
+from pydantic import AfterValidator, Field, model_validator
+
+from langstream.agents.declaration import AgentType, ComponentType, Finding, PlanContext
+from langstream.agents.text.splitting import Splitter
+from langstream.agents.text.token_counts import BUNDLED, LengthFunction, available, length_function, utf16_length
+from langstream.agents.text.value_text import replaced_headers, text_of_value
+from langstream.configuration.model import Configuration, Text
+from langstream.errors import RecordError
+from langstream.records import SimpleRecord
+from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outcome
+
+INLINE_CHARACTERS = 20_000
+"""Batches with less text than this are split on the event loop: about a millisecond, less than a hop is worth."""
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        regex.compile(pattern)
+    except regex.error as error:
+        raise ValueError(f"the separator {pattern!r} is not a valid regular expression: {error}") from None
+    return pattern
+
+
+class TextSplitterConfiguration(Configuration):
+    """Options of `text-splitter`."""
+
+    splitter_type: Literal["RecursiveCharacterTextSplitter"] = Field(
+        default="RecursiveCharacterTextSplitter", alias="splitter_type", description="The way of splitting."
+    )
+    separators: tuple[Annotated[Text, AfterValidator(_compiles)], ...] = Field(
+        default=("\n\n", "\n", " ", ""),
+        alias="separators",
+        min_length=1,
+        description="Regular expressions, tried in order; the empty one cuts anywhere.",
+    )
+    keep_separator: bool = Field(
+        default=False, alias="keep_separator", description="Whether every piece begins with its separator."
+    )
+    chunk_size: int = Field(default=200, alias="chunk_size", ge=0, description="Greatest length of a chunk.")
+    chunk_overlap: int = Field(
+        default=100, alias="chunk_overlap", ge=0, description="Greatest length that two consecutive chunks share."
+    )
+    length_function: LengthFunction = Field(
+        default="cl100k_base",
+        alias="length_function",
+        description="What lengths are counted in: tokens of the named vocabulary, or characters (`length`).",
+    )
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> TextSplitterConfiguration:
+        if self.chunk_overlap > self.chunk_size:
+            given = "" if "chunk_overlap" in self.model_fields_set else ", the default"
+            raise ValueError(
+                f"chunk_overlap ({self.chunk_overlap}{given}) is greater than chunk_size ({self.chunk_size}). "
+                "Lower chunk_overlap as well."
+            )
+        return self
+
+
+class TextSplitter(AsyncProcessor):
+    """Splits the text of the value. Every chunk keeps the record's key and headers and gets four more."""
+
+    batching = Batching(max_records=100, concurrency=2, ordering="emission")
+
+    def __init__(self, configuration: TextSplitterConfiguration) -> None:
+        self._configuration = configuration
+        self._splitter: Splitter | None = None
+
+    async def start(self, context: AgentContext) -> None:
+        """Load the vocabulary."""
+        options = self._configuration
+        self._splitter = Splitter(
+            options.separators,
+            chunk_size=options.chunk_size,
+            chunk_overlap=options.chunk_overlap,
+            keep_separator=options.keep_separator,
+            length=await asyncio.to_thread(length_function, options.length_function),
+        )
+
+    async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
+        """The chunks of every record, in order; blank text has none."""
+        assert self._splitter is not None
+        outcomes: list[Outcome | str] = [_text_or_error(record) for record in records]
+        if sum(len(outcome) for outcome in outcomes if isinstance(outcome, str)) <= INLINE_CHARACTERS:
+            return self._split_all(records, outcomes)
+        return await asyncio.to_thread(self._split_all, records, outcomes)
+
+    def _split_all(self, records: Sequence[SimpleRecord], texts: Sequence[Outcome | str]) -> list[Outcome]:
+        return [
+            self._chunks(record, text) if isinstance(text, str) else text
+            for record, text in zip(records, texts, strict=True)
+        ]
+
+    def _chunks(self, record: SimpleRecord, text: str) -> Outcome:
+        assert self._splitter is not None
+        try:
+            chunks = self._splitter.split(text)
+        except RecordError as error:
+            return error
+        count = str(len(chunks))
+        return [
+            record.with_value(chunk.text).with_headers(
+                replaced_headers(
+                    record,
+                    [
+                        ("chunk_id", str(index)),
+                        ("chunk_text_length", str(utf16_length(chunk.text))),
+                        ("chunk_num_tokens", str(chunk.length)),
+                        ("text_num_chunks", count),
+                    ],
+                )
+            )
+            for index, chunk in enumerate(chunks)
+        ]
+
+
+def _text_or_error(record: SimpleRecord) -> str | Outcome:
+    try:
+        return text_of_value(record)
+    except RecordError as error:
+        return error
+
+
+def _check(configuration: TextSplitterConfiguration, context: PlanContext) -> Iterable[Finding]:
+    name = configuration.length_function
+    if not available(name):
+        yield Finding(
+            f"the length function '{name}' needs the package 'tiktoken', which is not installed.",
+            ("length_function",),
+            f"Install it, or use one of {', '.join(BUNDLED)}.",
+        )
+
+
+AGENT = AgentType(
+    name="text-splitter",
+    component_type=ComponentType.PROCESSOR,
+    configuration=TextSplitterConfiguration,
+    create=TextSplitter,
+    summary="Splits text into chunks of a given size, one record per chunk.",
+    description="""\
+Cuts at the first separator that occurs in the text and goes on with the finer ones where a piece is too long. Every
+chunk has the headers `chunk_id`, `chunk_text_length`, `chunk_num_tokens` and `text_num_chunks`; headers of these names
+that the record had are replaced. Blank text gives no chunk. Counting tokens works offline.""",
+    check=_check,
+    family="text",
+    example="""\
+- type: text-splitter
+  configuration:
+    chunk_size: 400
+    chunk_overlap: 100
+    length_function: cl100k_base
+    separators: ["\\n\\n", "\\n", " ", ""]
+    keep_separator: false
+""",
+)
