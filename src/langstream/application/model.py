@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from langstream.configuration.validation import Locator, nowhere
-from langstream.errors import Position
+from langstream.errors import Position, Problem
 
 
 class OnFailure(StrEnum):
@@ -234,6 +234,17 @@ class Cluster:
     configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+class GroupNaming(StrEnum):
+    """How consumer groups are named: `agent` is the original's `langstream-agent-<agent>`, shared by applications.
+
+    Set by `consumer-group-naming` of the instance's `streamingCluster`; `agent` lets an application that ran on the
+    original go on where it stopped.
+    """
+
+    APPLICATION = "application"
+    AGENT = "agent"
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """Where the application runs. `streaming` is None where the instance names none: the embedded broker."""
@@ -241,6 +252,7 @@ class Instance:
     streaming: Cluster | None = None
     compute: Cluster = Cluster("none")
     globals: Mapping[str, Any] = field(default_factory=dict)
+    group_naming: GroupNaming = GroupNaming.APPLICATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +268,5 @@ class Application:
     python_digest: str | None = None
     java_digest: str | None = None
     secrets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    warnings: tuple[Problem, ...] = ()
+    """What is allowed but probably not meant."""

@@ -1,4 +1,4 @@
-"""`resources` and `errors` of pipelines and agents: what an agent leaves open comes from its pipeline, field by field."""
+"""`resources` and `errors` of pipelines and agents; what an agent leaves open comes from its pipeline."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def _substituted(text: str, environment: Mapping[str, str], directory: FilePath)
 
 
 def _variable(match: re.Match[str], environment: Mapping[str, str]) -> str:
-    found = environment.get((match["name"] or "").strip(), match["default"])
+    found: str | None = environment.get((match["name"] or "").strip(), match["default"])
     return match[0] if found is None else found
 
 
