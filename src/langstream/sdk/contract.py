@@ -96,7 +96,8 @@ class AgentContext:
 
     `state_directory` is the agent's own, kept across restarts, or None unless its disk is enabled.
     `code_directory` is the application's directory (holding `python/`), or None.
-    `resources` maps ids to the configured services of the application.
+    `resources` maps ids to the configured services of the application. `data_directory` is where the whole deployment
+    keeps its files (embedded databases, for instance), or None where nothing may be written.
     """
 
     agent_id: str
@@ -108,6 +109,7 @@ class AgentContext:
     metrics: Metrics = field(default_factory=NoMetrics)
     state_directory: Path | None = None
     code_directory: Path | None = None
+    data_directory: Path | None = None
     report_failure: Callable[[BaseException], None] | None = None
     """Tell the runtime that the agent is broken beyond one record (a background task died)."""
 

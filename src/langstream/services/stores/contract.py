@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from langstream.configuration.model import Configuration
@@ -65,7 +66,8 @@ class StoreType:
     resource_types: tuple[str, ...]
     configuration: type[Configuration]
     sink_configuration: type[Configuration] | None
-    connect: Callable[[Any], Store]
+    connect: Callable[[Any, Path | None], Store]
+    """Makes the store from the validated configuration and the directory for embedded stores (None: in memory)."""
     summary: str
 
 
@@ -84,15 +86,13 @@ class AssetManager(ABC):
         """Delete it; fine where it is not there."""
         raise NotImplementedError
 
-    async def close(self) -> None:
-        """Let go."""
-
 
 @dataclass(frozen=True, slots=True)
 class AssetType:
     """The declaration of an asset type, registered in `langstream.assets`.
 
-    `manage` gets the validated configuration and the configuration of the datasource it names (validated too).
+    `manage` gets the validated configuration, the store it belongs to (started), and returns the manager; whoever
+    called closes the store.
     `services` are the stores whose resources it accepts.
     """
 

@@ -1,0 +1,40 @@
+"""The agent `query-vector-db`: like `query`, for datasources and vector databases."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from langstream.agents.declaration import AgentType, ComponentType, Composable
+from langstream.agents.vector.querying import QueryOptions, QueryProcessor
+from langstream.configuration.model import Kind
+
+
+class QueryVectorDbConfiguration(QueryOptions):
+    """Options of `query-vector-db`."""
+
+    datasource: Annotated[
+        str,
+        Kind("resource", of=("datasource", "vector-database")),
+        Field(description="Resource of type `datasource` or `vector-database`."),
+    ]
+
+
+AGENT = AgentType(
+    name="query-vector-db",
+    component_type=ComponentType.PROCESSOR,
+    configuration=QueryVectorDbConfiguration,
+    create=QueryProcessor,
+    summary="Searches a vector store and stores the rows found in the record.",
+    composable=Composable.OPTIONAL,
+    family="vector",
+    example="""
+type: query-vector-db
+configuration:
+  datasource: documents
+  query: "select text from documents order by cosine_similarity(vector, cast(? as float array)) desc limit 20"
+  fields: ["value.question_embeddings"]
+  output-field: value.related_documents
+""",
+)
