@@ -1,0 +1,1 @@
+"""Who may use a gateway: the contract of authentication providers, and the built-in ones."""
