@@ -1,0 +1,48 @@
+"""One store per engine, for the contract suite."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from langstream.services.stores.connection import connect
+from langstream.services.stores.contract import Store
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import postgres_server  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if postgres_server.binaries() is None:
+        if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
+            pytest.fail("PostgreSQL is not installed on this machine")
+        pytest.skip("PostgreSQL is not installed on this machine")
+    with postgres_server.postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["herddb", "herddb-memory", "sqlite", "duckdb", "postgresql"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    engine = request.param
+    configuration = {"service": "jdbc", "driverClass": "any"}
+    directory: Path | None = tmp_path
+    if engine == "postgresql":
+        configuration |= {"url": request.getfixturevalue("postgres_url"), "user": "tester"}
+    elif engine.startswith("herddb"):
+        configuration["url"] = "jdbc:herddb:server:localhost:7000"
+        directory = None if engine == "herddb-memory" else tmp_path
+    else:
+        configuration["url"] = f"jdbc:{engine}:{tmp_path}/test.db"
+    opened = connect("Db", configuration, directory)
+    await opened.start()
+    if engine == "postgresql":
+        await opened.execute("DROP SCHEMA public CASCADE", ())
+        await opened.execute("CREATE SCHEMA public", ())
+    yield opened
+    await opened.close()

@@ -1,0 +1,75 @@
+"""A PostgreSQL server of its own for the tests, on a loopback port, from the machine's packages."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def binaries() -> Path | None:
+    """The directory with `initdb` and `postgres`, or None where PostgreSQL is not installed."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return versions[-1].parent if versions else None
+
+
+@contextmanager
+def postgres(directory: Path) -> Iterator[str]:
+    """A started server; yields its JDBC URL without user. The server refuses to run as root, so it runs as `postgres`."""
+    folder = binaries()
+    assert folder is not None
+    port = _free_port()
+    as_user = _unprivileged(directory)
+    subprocess.run(
+        [*as_user, str(folder / "initdb"), "-D", str(directory / "data"), "-U", "tester", "-A", "trust", "--no-sync"],
+        check=True, capture_output=True, cwd=directory,
+    )  # fmt: skip
+    command = [
+        *as_user, str(folder / "postgres"), "-D", str(directory / "data"), "-p", str(port), "-h", "127.0.0.1",
+        "-k", str(directory), "-F",
+    ]  # fmt: skip
+    with (directory / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
+    try:
+        _wait_for(port, server, directory / "log")
+        yield f"jdbc:postgresql://127.0.0.1:{port}/postgres"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _unprivileged(directory: Path) -> list[str]:
+    if os.getuid() != 0:
+        return []
+    user = pwd.getpwnam("postgres")
+    os.chown(directory, user.pw_uid, user.pw_gid)
+    for parent in directory.parents:  # pytest makes its directories private
+        if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(200):
+        if server.poll() is not None:
+            raise RuntimeError(f"PostgreSQL stopped: {log.read_text()}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0 and "ready to accept" in log.read_text():
+                return
+        time.sleep(0.05)
+    raise RuntimeError("PostgreSQL did not start")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
