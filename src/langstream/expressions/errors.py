@@ -16,10 +16,16 @@ class ExpressionSyntaxError(LangStreamError):
 
 
 class ExpressionError(RecordError):
-    """The expression cannot be evaluated for this record. `kind` names the rule that was broken."""
+    """The expression cannot be evaluated for this record. `kind` names the rule that was broken.
+
+    Kinds: `property-not-found`, `null-boolean`, `not-a-number`, `cannot-convert`, `not-comparable`, `div-by-zero`,
+    `null-argument`, `bad-argument`, `bad-date`, `bad-bytes`, `json-read`, `json-write`, `arity`, `stack-overflow`.
+    `column` is the place in the expression, counted from 1; 0 if unknown.
+    """
 
     retryable = False
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, *, column: int = 0) -> None:
         super().__init__(message)
         self.kind = kind
+        self.column = column
