@@ -57,8 +57,10 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.position}: " if self.position else ""
-        advice = f" {self.hint}" if self.hint else ""
-        return f"{where}{self.message}{advice}"
+        if not self.hint:
+            return f"{where}{self.message}"
+        stop = "" if self.message.endswith((".", "!", "?", ":")) else "."
+        return f"{where}{self.message}{stop} {self.hint}"
 
 
 class ApplicationRefused(LangStreamError):

@@ -2,16 +2,31 @@
 
 A model is a pydantic class derived from `Configuration`. Field names are snake_case in Python and kebab-case in YAML,
 unless the field says otherwise by an `alias`. Numbers are accepted as text, `"true"`/`"false"` as booleans, scalars
-as text; enumerations are matched exactly; unknown keys are refused.
+as text, one item as a list of one, null as absent; enumerations are matched exactly; unknown keys are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from langstream.configuration.kinds import Kind, field_kinds, marked_options
+from langstream.configuration.leniency import eased
+
+__all__ = [
+    "Configuration",
+    "Expression",
+    "Kind",
+    "OpenConfiguration",
+    "Secret",
+    "Template",
+    "Text",
+    "TopicName",
+    "field_kinds",
+    "kebab",
+    "marked_options",
+]
 
 
 def kebab(name: str) -> str:
@@ -34,23 +49,16 @@ class Configuration(BaseModel):
         protected_namespaces=(),
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _ease(cls, data: Any) -> Any:
+        return eased(cls, data)
+
 
 class OpenConfiguration(Configuration):
     """An option model that accepts further keys (custom agents, JDBC); they are in `model_extra`."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Marks what a text option means, for the planner, editors and the reference.
-
-    `name` is `expression`, `template`, `topic`, `resource`, `secret` or `statement`. For `resource`, `of` has the
-    accepted resource types.
-    """
-
-    name: str
-    of: tuple[str, ...] = ()
 
 
 def _compiles_as_expression(text: str) -> str:
@@ -93,21 +101,3 @@ TopicName = Annotated[str, Kind("topic")]
 
 Secret = Annotated[str, Kind("secret")]
 """A credential: never shown."""
-
-
-def field_kinds(model: type[BaseModel]) -> Iterator[tuple[str, str, Kind]]:
-    """(attribute, YAML name, kind) of every top-level option that carries a `Kind`, in lists and optionals too."""
-    for attribute, info in model.model_fields.items():
-        for kind in _kinds(info.annotation, info.metadata):
-            yield attribute, info.alias or attribute, kind
-
-
-def _kinds(annotation: Any, metadata: list[Any]) -> Iterator[Kind]:
-    for item in metadata:
-        if isinstance(item, Kind):
-            yield item
-    if hasattr(annotation, "__metadata__"):
-        yield from _kinds(annotation.__origin__, list(annotation.__metadata__))
-    for argument in getattr(annotation, "__args__", ()):
-        if not isinstance(argument, type) or hasattr(argument, "__args__"):
-            yield from _kinds(argument, [])
