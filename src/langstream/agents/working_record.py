@@ -1,16 +1,19 @@
 """The working record: what expressions and templates see of a record, and where agents put their results.
 
 An agent makes one from a record, changes it, and turns it back into a record. The original record, and every dict and
-list inside it, stays as it was: the first change copies the level that is changed.
+list inside it, stays as it was: the first change copies the level that is changed. What nobody asks for is not done:
+a value is parsed when it is first looked at, and a record that was not changed leaves as the very object that came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langstream.errors import RecordError
-from langstream.records import AvroValue, Document, SimpleRecord, dump_json, header_text
+from langstream.records import AvroValue, Document, Headers, Record, SimpleRecord, header_text, parse_document
 
 STRING, BYTES, MAP, AVRO = "STRING", "BYTES", "MAP", "AVRO"
 
@@ -19,6 +22,8 @@ def schema_type_of(value: Any) -> str | None:
     """The schema type of a plain value, by its class; None for null. Lists and other objects give `LIST`."""
     if value is None:
         return None
+    if isinstance(value, datetime):
+        return "LOCAL_DATE_TIME" if value.tzinfo is None else "INSTANT"
     return _TYPES.get(type(value), "LIST")
 
 
@@ -28,69 +33,87 @@ _TYPES: Mapping[type, str] = {
     bool: "BOOLEAN",
     int: "INT64",
     float: "DOUBLE",
+    Decimal: "DECIMAL",
+    date: "LOCAL_DATE",
+    time: "LOCAL_TIME",
     dict: MAP,
     AvroValue: AVRO,
 }
 
 
 class WorkingRecord:
-    """Mutable while one agent works on it; never shared.
+    """Mutable while one agent (or a chain of fused ones) works on it; never shared.
 
     `value_type` and `key_type` remember what the record arrived as: a JSON object in text stays `STRING`, so that it
     leaves as text again. `message_key`, when set, becomes the key of the result; `destination_topic` its topic.
+    `emitted` collects records that leave beside the result.
     """
 
     __slots__ = (
         "_headers",
+        "_key_changed",
         "_key_shared",
         "_properties",
+        "_value_changed",
         "_value_shared",
         "destination_topic",
-        "event_time",
+        "emitted",
         "key",
         "key_type",
         "message_key",
         "record",
         "source",
-        "topic_name",
         "value",
         "value_type",
     )
 
+    value: Any
+    value_type: str | None
+    key: Any
+    key_type: str | None
+
     def __init__(self, source: SimpleRecord) -> None:
         self.source = source
-        value = source.parsed_value()
-        if type(value) is Document:
-            self.value: Any = value.content
-            self.value_type: str | None = BYTES if value.binary else STRING
-        else:
-            self.value = value
-            self.value_type = schema_type_of(value)
-        key = source.parsed_key()
-        if type(key) is Document:
-            self.key: Any = key.content
-            self.key_type: str | None = BYTES if key.binary else STRING
-        else:
-            self.key = key
-            self.key_type = schema_type_of(key)
-        self.topic_name = source.origin()
-        self.event_time = source.timestamp()
         self.message_key: Any = None
-        self.destination_topic: str | None = source.destination
+        self.destination_topic = source.destination
         self.record: Any = None
+        self.emitted: list[Record] | None = None
         self._headers: dict[str, str | None] | None = None  # changed headers; None: as in the source
         self._properties: dict[str, str] | None = None
-        self._value_shared = True
-        self._key_shared = True
+        self._value_changed = self._key_changed = False
+        self._value_shared = self._key_shared = True
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Fills `value` and `key`, and their types, when they are first looked at."""
+            if name == "value" or name == "value_type":
+                self.value, self.value_type = _opened(self.source.parsed_value())
+            elif name == "key" or name == "key_type":
+                self.key, self.key_type = _opened(self.source.parsed_key())
+            else:
+                raise AttributeError(name)
+            return getattr(self, name)
+
+    @property
+    def topic_name(self) -> str | None:
+        """The topic the record came from."""
+        return self.source._origin
+
+    @property
+    def event_time(self) -> int | None:
+        """Its timestamp."""
+        return self.source._timestamp
 
     @property
     def properties(self) -> Mapping[str, str]:
         """Header name → text; of duplicates the last one. Headers without a value are absent."""
-        if self._properties is None:
-            self._properties = {
-                name: text for name, value in self.source.header_items() if (text := header_text(value)) is not None
+        properties = self._properties
+        if properties is None:
+            properties = self._properties = {
+                name: text for name, value in self.source._headers if (text := header_text(value)) is not None
             }
-        return self._properties
+        return properties
 
     def set_property(self, name: str, text: str | None) -> None:
         """Set a header: all of that name are replaced; None removes it."""
@@ -104,73 +127,138 @@ class WorkingRecord:
 
     def own_value(self) -> dict[str, Any]:
         """The value's dict, free to be changed at its top level. Raises RecordError if the value is not one."""
-        if type(self.value) is not dict:
-            raise RecordError(f"the value is not structured: it is {_described(self.value)}")
+        content = self.value
+        if type(content) is not dict:
+            raise RecordError(f"the value is not structured: it is {described(content)}")
         if self._value_shared:
-            self.value = dict(self.value)
+            content = self.value = dict(content)
             self._value_shared = False
-        content: dict[str, Any] = self.value
+            self._value_changed = True
         return content
 
     def own_key(self) -> dict[str, Any]:
         """The key's dict, free to be changed at its top level. Raises RecordError if the key is not one."""
-        if type(self.key) is not dict:
-            raise RecordError(f"the key is not structured: it is {_described(self.key)}")
+        content = self.key
+        if type(content) is not dict:
+            raise RecordError(f"the key is not structured: it is {described(content)}")
         if self._key_shared:
-            self.key = dict(self.key)
+            content = self.key = dict(content)
             self._key_shared = False
-        content: dict[str, Any] = self.key
+            self._key_changed = True
         return content
+
+    def set_value_field(self, name: str, content: Any) -> None:
+        """Set one member of the value. Raises RecordError if the value is not structured."""
+        if type(content) in _CONTAINERS:
+            self.freeze()
+        self.own_value()[name] = content
+
+    def set_key_field(self, name: str, content: Any) -> None:
+        """Set one member of the key. Raises RecordError if the key is not structured."""
+        if type(content) in _CONTAINERS:
+            self.freeze()
+        self.own_key()[name] = content
+
+    def freeze(self) -> None:
+        """Let later changes copy first, because something may refer to the present value or key."""
+        self._value_shared = self._key_shared = True
+
+    def freeze_for(self, results: Iterable[Any]) -> None:
+        """Freeze if one of the results can refer to the present value or key."""
+        for result in results:
+            if type(result) in _CONTAINERS:
+                self.freeze()
+                return
 
     def replace_value(self, content: Any, value_type: str | None = STRING) -> None:
         """Put another value in place of the whole value."""
         self.value = content
         self.value_type = value_type
-        self._value_shared = True
+        self._value_shared = self._value_changed = True
 
     def replace_key(self, content: Any, key_type: str | None = STRING) -> None:
         """Put another key in place of the whole key."""
         self.key = content
         self.key_type = key_type
-        self._key_shared = True
+        self._key_shared = self._key_changed = True
+
+    def settle(self) -> None:
+        """See the record as the next agent will: text that is a JSON object is one, the message key is the key."""
+        if self.message_key is not None:
+            self.replace_key(self.message_key, schema_type_of(self.message_key))
+            self.message_key = None
+        if self._value_changed and (type(self.value) is str or type(self.value) is bytes):
+            self.value, self.value_type = _opened(parse_document(self.value))
+        if self._key_changed and (type(self.key) is str or type(self.key) is bytes):
+            self.key, self.key_type = _opened(parse_document(self.key))
+
+    def emit(self, record: Record) -> None:
+        """Let a record leave beside the result, before it."""
+        if self.emitted is None:
+            self.emitted = [record]
+        else:
+            self.emitted.append(record)
 
     def to_record(self) -> SimpleRecord:
-        """The record that leaves the agent."""
+        """The record that leaves the agent: the source itself if nothing was changed."""
         source = self.source
-        key = self.message_key if self.message_key is not None else _written(self.key, self.key_type, source._key)
-        result = SimpleRecord(
-            _written(self.value, self.value_type, source._value),
-            key,
-            self._written_headers() if self._headers else source._headers,
-            source._origin,
-            self.event_time,
-        )
+        if self._value_changed:
+            value = _written(self.value, self.value_type)
+        elif self._key_changed or self._headers or self.message_key is not None:
+            value = source._value
+        elif self.destination_topic == source.destination:
+            return source
+        else:
+            value = source._value
+        if self.message_key is not None:
+            key = self.message_key
+        elif self._key_changed:
+            key = _written(self.key, self.key_type)
+        else:
+            key = source._key
+        headers = self._written_headers(self._headers) if self._headers else source._headers
+        result = SimpleRecord(value, key, headers, source._origin, source._timestamp)
         result.destination = self.destination_topic
         return result
 
-    def _written_headers(self) -> list[tuple[str, Any]]:
-        changed = dict(self._headers or {})
+    def _written_headers(self, changed: Mapping[str, str | None]) -> Headers:
+        """The source's headers with the changed ones in the place of the first of their name, new ones at the end."""
         headers: list[tuple[str, Any]] = []
-        for name, value in self.source.header_items():
+        written: set[str] = set()
+        for name, value in self.source._headers:
             if name not in changed:
                 headers.append((name, value))
-            elif (text := changed.pop(name)) is not None:
-                headers.append((name, text))
-                changed[name] = None  # later duplicates of the name are dropped
-        headers.extend((name, text) for name, text in changed.items() if text is not None)
-        return headers
+            elif name not in written:
+                written.add(name)
+                headers.append((name, changed[name]))
+        headers.extend((name, text) for name, text in changed.items() if name not in written)
+        return tuple((name, value) for name, value in headers if value is not None or name not in changed)
 
 
-def _written(content: Any, schema_type: str | None, original: Any) -> Any:
-    if type(content) is dict and (schema_type == STRING or schema_type == BYTES):
-        if type(original) is Document and original.content is content:
-            return original
-        return Document(content, binary=schema_type == BYTES)
+_TEXTUAL = frozenset((STRING, BYTES))
+_CONTAINERS = frozenset((dict, list, tuple, AvroValue))
+
+
+def _opened(parsed: Any) -> tuple[Any, str | None]:
+    """The content of a parsed value or key, and its schema type."""
+    if type(parsed) is Document:
+        return parsed.content, BYTES if parsed.binary else STRING
+    return parsed, schema_type_of(parsed)
+
+
+def _written(content: Any, schema_type: str | None) -> Any:
+    """A changed value or key as it leaves: an object that arrived as text (or bytes) leaves as such."""
+    if type(content) is dict and schema_type in _TEXTUAL:
+        return Document(content, schema_type == BYTES)
     return content
 
 
-def _described(value: Any) -> str:
-    return "null" if value is None else f"{type(value).__name__} data"
+def described(value: Any) -> str:
+    """What kind of data it is, for messages."""
+    names: Mapping[type, str] = {str: "text", dict: "an object", list: "a list", bool: "a boolean", int: "a number"}
+    if value is None:
+        return "null"
+    return names.get(type(value), f"{type(value).__name__} data")
 
 
 ResultField: TypeAlias = Callable[[WorkingRecord, Any], None]
@@ -189,9 +277,9 @@ def result_field(name: str | None) -> ResultField:
     root, dot, rest = name.partition(".")
     if dot and rest:
         if root == "value":
-            return lambda working, content: working.own_value().__setitem__(rest, content)
+            return lambda working, content: working.set_value_field(rest, content)
         if root == "key":
-            return lambda working, content: working.own_key().__setitem__(rest, content)
+            return lambda working, content: working.set_key_field(rest, content)
         if root == "properties":
             return lambda working, content: working.set_property(rest, text_of(content))
     if name == "messageKey":
@@ -205,11 +293,18 @@ def result_field(name: str | None) -> ResultField:
 
 
 def text_of(content: Any) -> str | None:
-    """A value as header text: JSON for lists and dicts, `true`/`false` for booleans."""
-    if content is None or isinstance(content, str):
-        return content
-    if isinstance(content, bytes):
-        return content.decode("utf-8", "replace")
-    if isinstance(content, bool | dict | list):
-        return dump_json(content).decode()
-    return str(content)
+    """A value as header text: JSON for lists and dicts, `true`/`false` for booleans, ISO 8601 for dates."""
+    return header_text(content)
+
+
+def template_context(working: WorkingRecord) -> dict[str, Any]:
+    """What a template sees of the record."""
+    return {
+        "value": working.value,
+        "key": working.key,
+        "properties": working.properties,
+        "topicName": working.topic_name,
+        "eventTime": working.event_time,
+        "destinationTopic": working.destination_topic,
+        "messageKey": working.message_key,
+    }

@@ -1,0 +1,31 @@
+"""`drop`: drops all records, or those for which a condition holds."""
+
+from __future__ import annotations
+
+from langstream.agents.declaration import AgentType, ComponentType, Composable
+from langstream.agents.transform.step import DROPPED, Conditional, Step, TransformProcessor, condition_of, guarded
+
+
+class DropConfiguration(Conditional):
+    """Options of `drop`."""
+
+
+def create(configuration: DropConfiguration) -> TransformProcessor:
+    """The processor."""
+    return TransformProcessor(Step(guarded(condition_of(configuration.when), lambda _: DROPPED), "drop"))
+
+
+AGENT = AgentType(
+    name="drop",
+    component_type=ComponentType.PROCESSOR,
+    configuration=DropConfiguration,
+    create=create,
+    summary="Drops records: all of them, or those for which `when` holds.",
+    composable=Composable.OPTIONAL,
+    family="transform",
+    example="""\
+- type: drop
+  configuration:
+    when: "properties.lang == 'xx'"
+""",
+)

@@ -1,0 +1,77 @@
+"""`drop-fields`: removes top-level fields from the key, the value, or both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from langstream.agents.declaration import AgentType, ComponentType, Composable
+from langstream.agents.transform.avro import AvroShapes
+from langstream.agents.transform.part import parts
+from langstream.agents.transform.step import Apply, Conditional, Step, TransformProcessor, condition_of, guarded
+from langstream.agents.working_record import WorkingRecord
+from langstream.configuration.model import Text
+from langstream.records import AvroValue
+
+
+class DropFieldsConfiguration(Conditional):
+    """Options of `drop-fields`."""
+
+    fields: list[Text] = Field(description="Names of top-level fields to remove, taken literally.")
+    part: Text | None = Field(default=None, description="`key` or `value`; without it, both.")
+
+
+def create(configuration: DropFieldsConfiguration) -> TransformProcessor:
+    """The processor."""
+    apply = _drop_fields(tuple(configuration.fields), *parts(configuration.part))
+    return TransformProcessor(Step(guarded(condition_of(configuration.when), apply), "drop-fields"))
+
+
+def _drop_fields(names: tuple[str, ...], in_key: bool, in_value: bool) -> Apply:
+    shapes = AvroShapes()
+
+    def drop(working: WorkingRecord) -> None:
+        if in_value:
+            content = working.value
+            if type(content) is dict:
+                for name in names:
+                    if name in content:
+                        content = working.own_value()
+                        del content[name]
+            elif type(content) is AvroValue:
+                _drop_avro(content, working.replace_value)
+        if in_key:
+            content = working.key
+            if type(content) is dict:
+                for name in names:
+                    if name in content:
+                        content = working.own_key()
+                        del content[name]
+            elif type(content) is AvroValue:
+                _drop_avro(content, working.replace_key)
+
+    def _drop_avro(content: AvroValue, replace: Any) -> None:
+        changed = shapes.without(content, names)
+        if changed is not content:
+            replace(changed, "AVRO")
+
+    return drop
+
+
+AGENT = AgentType(
+    name="drop-fields",
+    component_type=ComponentType.PROCESSOR,
+    configuration=DropFieldsConfiguration,
+    create=create,
+    summary="Removes top-level fields from JSON objects and Avro records.",
+    description="Unknown names, text and null are left as they are; an object without fields remains as `{}`.",
+    composable=Composable.OPTIONAL,
+    family="transform",
+    example="""\
+- type: drop-fields
+  configuration:
+    part: value
+    fields: [password, ssn]
+""",
+)
