@@ -32,11 +32,8 @@ class Inquiry:
 
 # A source begins its line: "[notes.pdf] text", "- [notes.pdf]: text"; "[text](address)" is a link.
 _SOURCE: Final = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])?[ \t]*\[([^\[\]\n]{1,200})\](?!\()[ \t]*:?[ \t]*", re.MULTILINE)
-_FENCED: Final = re.compile(
-    r"<(documents?|context|passages?|sources?)>(.*?)</\1>|\"\"\"(.*?)\"\"\"|```[^\n]*\n(.*?)```",
-    re.DOTALL | re.IGNORECASE,
-)
-_CLOSING: Final = re.compile(r"\s*</(?:documents?|context|passages?|sources?)>", re.IGNORECASE)
+_TAGGED: Final = re.compile(r"<(documents?|context|passages?|sources?)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_FENCED: Final = re.compile(r"\"\"\"(.*?)\"\"\"|```[^\n]*\n(.*?)```", re.DOTALL)
 _HEADING: Final = re.compile(r"^[^\n]{0,160}:[ \t]*$", re.MULTILINE)
 _QUESTION: Final = re.compile(r"^[ \t]*(?:user )?(?:question|query|frage)[ \t]*:[ \t]*", re.MULTILINE | re.IGNORECASE)
 _ANSWER: Final = re.compile(r"^[ \t]*(?:helpful )?(?:answer|antwort)[ \t]*:[ \t]*$", re.MULTILINE | re.IGNORECASE)
@@ -58,21 +55,29 @@ def inquiry(messages: Sequence[Message]) -> Inquiry:
 
 
 def passages_of(text: str) -> list[Passage]:
-    """The passages in a text: those with sources, else what is fenced, else what follows a heading, else all of it."""
+    """The passages in a text: those with sources, else what is fenced, else what follows a heading, else all of it.
+
+    Where tags such as `<documents>` mark the documents, nothing outside of them counts.
+    """
+    tagged = [match.group(2) for match in _TAGGED.finditer(text)]
+    found = [passage for part in tagged or [text] for passage in _passages(part, plain=bool(tagged))]
+    return [passage for passage in found if passage.text]
+
+
+def _passages(text: str, *, plain: bool) -> list[Passage]:
     marks = list(_SOURCE.finditer(text))
     if marks:
         ends = [*(mark.start() for mark in marks[1:]), len(text)]
-        found = [
-            Passage(_unfenced(text[mark.end() : end]), mark.group(1).strip())
+        return [
+            Passage(text[mark.end() : end].strip(), mark.group(1).strip())
             for mark, end in zip(marks, ends, strict=True)
         ]
-    elif fenced := list(_FENCED.finditer(text)):
-        found = [Passage((match.group(2) or match.group(3) or match.group(4) or "").strip()) for match in fenced]
-    elif heading := _HEADING.search(text):
-        found = [Passage(text[heading.end() :].strip())]
-    else:
-        found = [Passage(text.strip())]
-    return [passage for passage in found if passage.text]
+    if plain:
+        return [Passage(text.strip())]
+    if fenced := list(_FENCED.finditer(text)):
+        return [Passage((match.group(1) or match.group(2) or "").strip()) for match in fenced]
+    heading = _HEADING.search(text)
+    return [Passage(text[heading.end() if heading else 0 :].strip())]
 
 
 def _asking(messages: Sequence[Message]) -> int | None:
@@ -106,8 +111,3 @@ def _around_sources(text: str) -> tuple[str, str]:
     first = _SOURCE.search(text)
     assert first is not None
     return " ".join(text[: first.start()].split()), text[first.start() :]
-
-
-def _unfenced(text: str) -> str:
-    """Without the fence that closes the documents behind the last of them."""
-    return _CLOSING.split(text)[0].strip()

@@ -11,8 +11,8 @@ LONGEST: Final = 600
 _END: Final = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
 _ABBREVIATION: Final = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|no|fig|dr|mr|mrs|ms|prof|sr|jr|st|inc|ltd|corp|z\.b|d\.h|bzw|ca|nr|p|pp|vol)"
-    r"|\b[A-Z]|\b\d+)\.\s+$",
-    re.IGNORECASE,
+    r"|\b[A-Z]|^\s*\d+)\.\s+$",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
