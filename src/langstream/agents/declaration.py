@@ -96,6 +96,8 @@ class AgentType:
     example: str = ""
     """A pipeline entry in YAML."""
     aliases: tuple[str, ...] = field(default=())
+    keeps_state: bool = False
+    """The agent gets a state directory even where `resources.disk` is not enabled."""
 
 
 AGENT_TYPES = Registry(AGENTS)
