@@ -1,0 +1,75 @@
+"""`dispatch`: sends records to topics, or drops them, by conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from langstream.agents.declaration import AgentType, ComponentType
+from langstream.agents.transform.step import DROPPED, Apply, Step, TransformProcessor
+from langstream.agents.working_record import WorkingRecord
+from langstream.configuration.model import Configuration, Expression, TopicName
+from langstream.expressions import compile_condition
+from langstream.records import Dispatched, Record
+
+
+class Route(Configuration):
+    """Where records go for which a condition holds."""
+
+    when: Expression = Field(description="The condition.")
+    destination: TopicName | None = Field(default=None, description="The topic to send to; not with `action: drop`.")
+    action: Literal["dispatch", "drop"] = Field(
+        default="dispatch", description="`dispatch` sends to the destination, `drop` ends the record here."
+    )
+
+    @model_validator(mode="after")
+    def _destination_fits_action(self) -> Self:
+        if self.action == "drop" and self.destination is not None:
+            raise ValueError("a route with the action 'drop' cannot have a destination: remove one of both")
+        if self.action == "dispatch" and not self.destination:
+            raise ValueError("a route with the action 'dispatch' needs a destination, the topic to send records to")
+        return self
+
+
+class DispatchConfiguration(Configuration):
+    """Options of `dispatch`."""
+
+    routes: list[Route] = Field(default=[], description="Tried in order; the first whose condition holds is taken.")
+
+
+def create(configuration: DispatchConfiguration) -> TransformProcessor:
+    """The processor."""
+    return TransformProcessor(Step(_dispatch(configuration.routes), "dispatch"))
+
+
+def _dispatch(routes: Sequence[Route]) -> Apply:
+    compiled = tuple((compile_condition(route.when), route.destination) for route in routes)
+
+    def dispatch(working: WorkingRecord) -> Sequence[Record] | None:
+        for holds, destination in compiled:
+            if holds(working):
+                return (Dispatched.to(destination, working.to_record()),) if destination else DROPPED
+        return None
+
+    return dispatch
+
+
+AGENT = AgentType(
+    name="dispatch",
+    component_type=ComponentType.PROCESSOR,
+    configuration=DispatchConfiguration,
+    create=create,
+    summary="Sends records to topics, or drops them, by conditions.",
+    description="A record goes, as it is, where the first fitting route says; without one, on to the agent's output.",
+    family="flow",
+    example="""\
+- type: dispatch
+  output: other
+  configuration:
+    routes:
+    - {when: "properties.language == 'en'", destination: english}
+    - {when: "value.spam == true", action: drop}
+""",
+)

@@ -1,0 +1,56 @@
+"""`document-to-json`: puts the text of the value into a JSON object, together with the headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from langstream.agents.declaration import AgentType, ComponentType
+from langstream.agents.transform.step import Apply, Step, TransformProcessor
+from langstream.agents.working_record import STRING, WorkingRecord
+from langstream.configuration.model import Configuration, Text
+from langstream.records import header_text
+
+
+class DocumentToJsonConfiguration(Configuration):
+    """Options of `document-to-json`."""
+
+    text_field: Text = Field(default="text", description="The member that gets the text of the value.")
+    copy_properties: bool = Field(default=True, description="Whether the headers become members too.")
+
+
+def create(configuration: DocumentToJsonConfiguration) -> TransformProcessor:
+    """The processor."""
+    apply = _document_to_json(configuration.text_field, configuration.copy_properties)
+    return TransformProcessor(Step(apply, "document-to-json"))
+
+
+def _document_to_json(text_field: str, copy_properties: bool) -> Apply:
+    def wrap(working: WorkingRecord) -> None:
+        record = working.to_record()
+        content: dict[str, Any] = {text_field: header_text(record.value())}
+        if copy_properties:
+            for name, value in record.header_items():
+                if name != text_field:
+                    content[name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        working.replace_value(content, STRING)
+
+    return wrap
+
+
+AGENT = AgentType(
+    name="document-to-json",
+    component_type=ComponentType.PROCESSOR,
+    configuration=DocumentToJsonConfiguration,
+    create=create,
+    summary="Turns text into a JSON object that holds the text and the headers.",
+    description="The headers stay on the record too. A header named like the text field does not replace the text.",
+    family="text",
+    example="""\
+- type: document-to-json
+  configuration:
+    text-field: question
+    copy-properties: true
+""",
+)
