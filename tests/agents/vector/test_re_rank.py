@@ -99,3 +99,11 @@ vectors = st.lists(st.integers(-5, 5), min_size=3, max_size=3)
 def test_every_document_is_chosen_exactly_once(documents: Any, query: str, balance: float) -> None:
     candidates = [candidate(place, text, vector) for place, (text, vector) in enumerate(documents)]
     assert sorted(choose(query, candidates, Parameters(balance=balance))) == list(range(len(documents)))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, [2, 3, 0, 1]), ({"max": 2}, [2, 3]), ({"lambda": 1}, [2, 0, 1, 3]), ({"lambda": 0}, [0, 3, 1, 2])],
+)
+def test_known_rankings_come_out(options: dict[str, Any], expected: list[int]) -> None:
+    assert order({"docs": DOCUMENTS, "q": "cat dog"}, **options) == expected
