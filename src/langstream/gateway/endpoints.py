@@ -47,7 +47,7 @@ class HttpEndpoint:
 
         try:
             response = await self._handler(Request(scope, receive), sending)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+        except Exception as error:
             refused = refused_at(scope, error)
             if started:  # too late for another status: the body stays incomplete, and the connection is closed
                 return
@@ -72,7 +72,7 @@ class SocketEndpoint:
                 await self._handler(websocket)
             except WebSocketDisconnect:
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it is, the client hears of it
+            except Exception as error:
                 accepted = websocket.application_state.name == "CONNECTED"
                 refused = refused_at(scope, error)
                 if accepted:

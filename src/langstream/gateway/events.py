@@ -60,7 +60,7 @@ class Events:
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._send(call, DISCONNECTED)
-        except Exception as error:  # noqa: BLE001 - the client is gone, there is nobody to tell
+        except Exception as error:
             logger.warning("an event was lost", gateway=call.gateway.id, type=DISCONNECTED, error=str(error))
 
     async def _send(self, call: Call, type: str) -> None:

@@ -130,7 +130,7 @@ class Sockets:
             try:
                 await writer.write(records)
                 self._gateway.metrics.produced.inc(len(records))
-            except Exception as error:  # noqa: BLE001 - the client hears of it
+            except Exception as error:
                 failure = error
         return [result or failure for result in results]
 

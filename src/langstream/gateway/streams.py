@@ -126,7 +126,7 @@ async def _send_events(gateway: Gateway, request: Request, send: Send, events: A
         async for text in events:
             async with asyncio.timeout(gateway.settings.ping_timeout_seconds):
                 await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-    except Exception as error:  # noqa: BLE001 - whatever it is, the client hears of it
+    except Exception as error:
         refused = refused_at(request.scope, reading_failure(error))
         document = problem(refused.status, refused.reason, request.scope["path"])
         text = event(orjson.dumps(document).decode(), name="error")

@@ -93,7 +93,7 @@ class Tail:
                 for run in await self._reader.read(READ_RECORDS, READ_SECONDS):
                     await self._hand_over(run)
                 self.positions.update(self._reader.next_offsets())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sessions must hear of it
+        except Exception as error:
             logger.warning("reading a topic failed", topic=self.topic, error=str(error))
             self._end(error)
         finally:
