@@ -35,9 +35,9 @@ MAX_TIMEOUT_SECONDS: Final = 3600.0
 
 
 def read_gateways(
-    document: Document, topics: Collection[str], placeholders: Placeholders, problems: list[Problem]
+    document: Document, topics: Collection[str] | None, placeholders: Placeholders, problems: list[Problem]
 ) -> tuple[Gateway, ...]:
-    """The gateways of the file. `topics` are those declared anywhere in the application."""
+    """The gateways of the file. `topics` are those the application declares; None where not all of them are known."""
     top = Section(document.data, document.places, problems, document.file, placeholders)
     top.only("gateways")
     gateways: dict[tuple[str, GatewayType], Gateway] = {}
@@ -58,7 +58,7 @@ def read_gateways(
 class _Reader:
     """Reads one gateway."""
 
-    def __init__(self, entry: Section, topics: Collection[str]) -> None:
+    def __init__(self, entry: Section, topics: Collection[str] | None) -> None:
         self._entry, self._topics = entry, topics
         self._parameters: tuple[str, ...] | None = None
         self._authenticated = False
@@ -132,7 +132,7 @@ class _Reader:
         if name is None:
             if key in section:
                 section.missing(key)
-        elif name not in self._topics:
+        elif self._topics is not None and name not in self._topics:
             known = ", ".join(sorted(self._topics)) or "none"
             hint = did_you_mean(name, self._topics) or f"Declared topics: {known}."
             section.problem(f"'{key}' of {section.subject} names topic '{name}', which is not declared", key, hint=hint)

@@ -62,4 +62,4 @@ def _cluster(section: Section, key: str, *known: str) -> Cluster | None:
     entry.only(*known)
     type = entry.text("type", required=True)
     configuration = entry.mapping("configuration")
-    return Cluster(type, configuration) if type else None
+    return Cluster(type, configuration, entry.position("type")) if type else None

@@ -36,6 +36,8 @@ class Loaded:
 
     application: Application
     problems: tuple[Problem, ...]
+    resources_known: bool = True
+    """False where configuration.yaml could not be read: a missing resource may be declared there."""
 
 
 def load_application(
@@ -66,13 +68,18 @@ def read_application(
     secrets_document, secrets_data = local.read(secrets)
     known_secrets = _secrets(secrets_document, secrets_data, problems)
     sources = read_sources(directories, problems)
-    instance_file = open_instance(*local.read(instance), problems)
+    instance_document, instance_data = local.read(instance)
+    instance_file = open_instance(instance_document, instance_data, problems)
     globals = {**default_globals(sources.configuration), **instance_file.globals}
-    placeholders = Placeholders(globals, known_secrets, instance_file.cluster)
+    unread = (
+        sources.unread | _unread(secrets, secrets_document, "secrets") | _unread(instance, instance_document, "globals")
+    )
+    placeholders = Placeholders(globals, known_secrets, instance_file.cluster, unknown=_unknown_roots(unread))
     resolved = read_instance(instance_file, globals, placeholders)
-    modules = read_modules(sources.pipelines, placeholders, problems)
+    complete = "pipelines" not in unread
+    modules = read_modules(sources.pipelines, placeholders, problems, complete=complete)
     configuration = _configuration(sources, placeholders, problems)
-    declared = {name for module in modules.values() for name in module.topics}
+    declared = {name for module in modules.values() for name in module.topics} if complete else None
     application = Application(
         modules=modules,
         resources=configuration.resources,
@@ -84,7 +91,22 @@ def read_application(
         java_digest=_digest(directories, JAVA_LIBRARIES),
         secrets=known_secrets,
     )
-    return Loaded(application, tuple(Redaction(known_secrets).problems(problems)))
+    told = tuple(Redaction(known_secrets).problems(problems))
+    return Loaded(application, told, "configuration" not in unread)
+
+
+def _unread(file: Path | None, document: Document | None, kind: str) -> frozenset[str]:
+    return frozenset((kind,)) if file is not None and document is None else frozenset()
+
+
+def _unknown_roots(unread: frozenset[str]) -> frozenset[str]:
+    """What placeholders cannot know: the globals have defaults in configuration.yaml."""
+    roots = set(unread & {"secrets", "globals"})
+    if "globals" in unread:
+        roots.add("cluster")
+    if "configuration" in unread:
+        roots.add("globals")
+    return frozenset(roots)
 
 
 class _LocalFiles:
@@ -123,7 +145,7 @@ def _configuration(sources: Sources, placeholders: Placeholders, problems: list[
 
 
 def _gateways(
-    sources: Sources, topics: set[str], placeholders: Placeholders, problems: list[Problem]
+    sources: Sources, topics: set[str] | None, placeholders: Placeholders, problems: list[Problem]
 ) -> tuple[Gateway, ...]:
     if sources.gateways is None:
         return ()

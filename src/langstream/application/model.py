@@ -232,6 +232,7 @@ class Cluster:
 
     type: str
     configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    position: Position | None = field(default=None, compare=False)
 
 
 class GroupNaming(StrEnum):

@@ -42,13 +42,16 @@ class _File:
 
 
 def read_modules(
-    documents: Iterable[Document], placeholders: Placeholders, problems: list[Problem]
+    documents: Iterable[Document], placeholders: Placeholders, problems: list[Problem], *, complete: bool = True
 ) -> dict[str, Module]:
-    """The modules of an application's pipeline files."""
+    """The modules of an application's pipeline files.
+
+    Where a file could not be read (`complete` is false) undeclared topics are no problem: they may be declared there.
+    """
     modules: dict[str, _Draft] = {}
     files = [_declarations(document, modules, placeholders, problems) for document in documents]
     for file in files:
-        _read_pipeline(file, modules)
+        _read_pipeline(file, modules if complete else None)
     return {
         id: Module(id, draft.pipelines, draft.topics, tuple(draft.assets.values())) for id, draft in modules.items()
     }
@@ -93,7 +96,7 @@ def _add_asset(module: _Draft, asset: Asset, entry: Section) -> None:
         )
 
 
-def _read_pipeline(file: _File, modules: dict[str, _Draft]) -> None:
+def _read_pipeline(file: _File, modules: dict[str, _Draft] | None) -> None:
     section, module = file.section, file.module
     if file.pipeline in module.pipelines:
         first = module.pipelines[file.pipeline].position
@@ -120,7 +123,7 @@ def _agent(
     entry: Section,
     file: _File,
     number: int,
-    modules: dict[str, _Draft],
+    modules: dict[str, _Draft] | None,
     errors: ErrorsSpec,
     resources: ResourcesSpec,
 ) -> Agent | None:
@@ -153,13 +156,13 @@ def _automatic_id(file: _File, type: str, number: int) -> str:
     return f"{prefix}{file.pipeline}-{type}-{number}"
 
 
-def _topic(entry: Section, key: str, module: _Draft, modules: dict[str, _Draft]) -> str | None:
+def _topic(entry: Section, key: str, module: _Draft, modules: dict[str, _Draft] | None) -> str | None:
     name = entry.text(key)
     if name is None:
         if isinstance(entry.raw(key), str) and entry.raw(key).strip():
             entry.missing(key)  # a placeholder that stands for nothing
         return None
-    if name not in module.topics:
+    if modules is not None and name not in module.topics:
         entry.problem(
             f"{entry.title} has the {key} topic '{name}', which is not declared in module '{module.id}'",
             key,

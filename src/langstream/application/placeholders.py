@@ -31,6 +31,10 @@ class Unresolved(Exception):
         self.message, self.hint = message, hint
 
 
+class Unknown(Exception):
+    """What the placeholder stands for cannot be known, because a file could not be read; that is told elsewhere."""
+
+
 class Placeholders:
     """Resolves placeholders against one set of globals, secrets and cluster settings."""
 
@@ -39,12 +43,16 @@ class Placeholders:
         globals: Mapping[str, Any] | None = None,
         secrets: Mapping[str, Mapping[str, Any]] | None = None,
         cluster: Mapping[str, Any] | None = None,
+        *,
+        unknown: frozenset[str] = frozenset(),
     ) -> None:
         self._context: dict[str, Mapping[str, Any]] = {
             "globals": globals or {},
             "secrets": secrets or {},
             "cluster": cluster or {},
         }
+        self._unknown = unknown
+        """Roots whose file could not be read: their placeholders stay, without a problem."""
         self._resolving: list[str] = []
 
     def resolve(self, value: Any, problems: list[Problem], locate: Locator = nowhere, path: Path = ()) -> Any:
@@ -52,6 +60,8 @@ class Placeholders:
         if isinstance(value, str):
             try:
                 return self.text(value)
+            except Unknown:
+                return value
             except Unresolved as failure:
                 problems.append(Problem(failure.message, locate(path), failure.hint))
                 return value
@@ -62,7 +72,7 @@ class Placeholders:
         return value
 
     def text(self, text: str) -> Any:
-        """The value of a text with placeholders. Raises Unresolved."""
+        """The value of a text with placeholders. Raises Unresolved, and Unknown."""
         if "${" in text:
             whole = _PLACEHOLDER.fullmatch(text.strip()) if text.count("{") == 1 else None
             if whole is not None:
@@ -76,6 +86,8 @@ class Placeholders:
         """The value that `globals.a.b` refers to, itself resolved. Raises Unresolved."""
         reference = reference.strip()
         names = reference.split(".")
+        if names[0] in self._unknown:
+            raise Unknown
         if names[0] not in _ROOTS:
             raise Unresolved(f"Cannot resolve reference '{reference}'.", _root_hint(reference))
         if len(names) == 1 and names[0] == "secrets":

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from langstream.application.placeholders import Placeholders, Unresolved
+from langstream.application.placeholders import Placeholders, Unknown, Unresolved
 from langstream.application.yaml_source import Places
 from langstream.configuration.validation import did_you_mean
 from langstream.errors import Position, Problem
@@ -177,6 +177,8 @@ class Section:
         if isinstance(written, str) and "${" in written:
             try:
                 return self.placeholders.text(written)
+            except Unknown:
+                return None
             except Unresolved as failure:
                 self.problem(failure.message.rstrip("."), key, hint=failure.hint)
                 return None

@@ -23,8 +23,8 @@ class Sources:
     gateways: Document | None = None
     archetype: Document | None = None
     pipelines: list[Document] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    """Names of the files that could not be read at all."""
+    unread: frozenset[str] = frozenset()
+    """Kinds of the files that could not be read at all: `configuration`, `gateways`, `archetype`, `pipelines`."""
 
 
 def read_sources(directories: Sequence[Path], problems: list[Problem]) -> Sources:
@@ -76,7 +76,7 @@ def _read(file: Path, sources: Sources, problems: list[Problem]) -> None:
         return
     document = read_file(file, name, problems)
     if document is None:
-        sources.refused.append(name)
+        sources.unread |= {kind if kind in _SPECIAL else "pipelines"}
     elif kind in _SPECIAL:
         setattr(sources, kind, document)
     else:
