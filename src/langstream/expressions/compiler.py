@@ -14,8 +14,9 @@ from langstream.expressions.closures import Evaluate, compile_node
 from langstream.expressions.errors import ExpressionError, ExpressionSyntaxError
 from langstream.expressions.frames import Frame
 from langstream.expressions.parser import parse, underlined
+from langstream.expressions.paths import compile_path
 from langstream.expressions.scope import Scope
-from langstream.expressions.syntax import Assign, Lambda
+from langstream.expressions.syntax import Assign, Lambda, Node
 from langstream.expressions.tree import descendants
 from langstream.expressions.types import to_boolean
 
@@ -28,7 +29,11 @@ def compile_expression(text: str) -> Callable[[Scope], Any]:
 
     Raises ExpressionSyntaxError for a text that is not an expression; the function raises ExpressionError.
     """
-    evaluate = _compiled(text)
+    node = parse(text)
+    path = compile_path(node, lambda error: _explained(error, text))
+    if path is not None:
+        return path
+    evaluate = _compiled(node, text)
 
     def expression(scope: Scope) -> Any:
         try:
@@ -45,7 +50,7 @@ def compile_condition(text: str) -> Callable[[Scope], bool]:
     A name or member that does not exist makes it false; null is an error of kind `null-boolean`; text is true only
     if it is `true`, in any case of letters; numbers, lists and maps are errors.
     """
-    evaluate = _compiled(text)
+    evaluate = _compiled(parse(text), text)
 
     def condition(scope: Scope) -> bool:
         try:
@@ -62,8 +67,7 @@ def compile_condition(text: str) -> Callable[[Scope], bool]:
     return condition
 
 
-def _compiled(text: str) -> Evaluate:
-    node = parse(text)
+def _compiled(node: Node, text: str) -> Evaluate:
     try:
         evaluate = compile_node(node, compile_condition)
     except ExpressionSyntaxError as error:

@@ -255,7 +255,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
-def _nanos_of_millis(millis: int | float | Decimal) -> int:
+def _nanos_of_millis(millis: float | Decimal) -> int:
     if isinstance(millis, int):
         return millis * 1_000_000
     if not -1e17 < millis < 1e17:

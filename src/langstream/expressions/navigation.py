@@ -47,7 +47,7 @@ def _position(index: Any) -> int:
             return int(index) if len(index) < 20 and index.lstrip("+-").isdecimal() else _no_position(index)
         except ValueError:
             return _no_position(index)
-    if isinstance(index, int | float | Decimal) and abs(index) < 2**63:
+    if isinstance(index, int | float | Decimal) and -(2**63) < index < 2**63:
         return int(index)
     return _no_position(index)
 

@@ -175,7 +175,9 @@ def to_decimal(value: Any) -> Decimal:
         if not _NUMERIC.fullmatch(value) or len(value) > _MAX_DIGITS:
             raise ExpressionError("not-a-number", f"{described(value)} is not a decimal number")
         return Decimal(value)
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value - value != 0:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise _cannot(value, "DECIMAL")
+    if isinstance(value, float) and not math.isfinite(value):
         raise _cannot(value, "DECIMAL")
     return as_decimal(value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
+from datetime import date, time
 from decimal import Context, Decimal, InvalidOperation, Overflow
 from typing import Any, Final
 
@@ -34,17 +34,36 @@ _ORDERED: Final = (bool, date, time)
 
 def add(left: Any, right: Any) -> Number:
     """`+`: numbers only; text is joined with `+=`."""
+    if type(left) is int and type(right) is int:
+        return _fitting(left + right, left, right)
+    if type(left) is float and type(right) is float:
+        return left + right
     return _calculated(operand(left), operand(right), operator.add, _DECIMALS.add)
 
 
 def subtract(left: Any, right: Any) -> Number:
     """`-`."""
+    if type(left) is int and type(right) is int:
+        return _fitting(left - right, left, right)
+    if type(left) is float and type(right) is float:
+        return left - right
     return _calculated(operand(left), operand(right), operator.sub, _DECIMALS.subtract)
 
 
 def multiply(left: Any, right: Any) -> Number:
     """`*`."""
+    if type(left) is int and type(right) is int:
+        return _fitting(left * right, left, right)
+    if type(left) is float and type(right) is float:
+        return left * right
     return _calculated(operand(left), operand(right), operator.mul, _DECIMALS.multiply)
+
+
+def _fitting(result: int, left: int, right: int) -> int:
+    """Integers of 64 bits give one of 64 bits; longer ones give one as long as it needs to be."""
+    if INT64_MIN <= result <= INT64_MAX or _is_big(left) or _is_big(right):
+        return result
+    return wrapped(result)
 
 
 def _calculated(
@@ -53,11 +72,8 @@ def _calculated(
     calculate: Callable[[Any, Any], Any],
     calculate_decimal: Callable[[Decimal, Decimal], Decimal],
 ) -> Number:
-    if type(left) is int and type(right) is int:
-        result: int = calculate(left, right)
-        if INT64_MIN <= result <= INT64_MAX or _is_big(left) or _is_big(right):
-            return result
-        return wrapped(result)
+    if isinstance(left, int) and isinstance(right, int):
+        return _fitting(calculate(left, right), left, right)
     if isinstance(left, Decimal) or isinstance(right, Decimal):
         return calculate_decimal(as_decimal(left), as_decimal(right))
     return calculate(as_float(left), as_float(right))  # type: ignore[no-any-return]
@@ -89,9 +105,8 @@ def _wants_decimal(number: Number) -> bool:
 def remainder(left: Any, right: Any) -> Number:
     """`%`: has the sign of the dividend."""
     dividend, divisor = operand(left), operand(right)
-    if isinstance(dividend, float) or isinstance(divisor, float):
-        if not isinstance(dividend, Decimal) and not isinstance(divisor, Decimal):
-            return _float_remainder(as_float(dividend), as_float(divisor))
+    if float in (type(dividend), type(divisor)) and Decimal not in (type(dividend), type(divisor)):
+        return _float_remainder(as_float(dividend), as_float(divisor))
     if not divisor:
         raise ExpressionError("div-by-zero", "the remainder of a division by zero is undefined")
     if isinstance(dividend, int) and isinstance(divisor, int):

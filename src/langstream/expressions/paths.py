@@ -12,6 +12,8 @@ from langstream.expressions.operators import BINARY
 from langstream.expressions.syntax import Binary, Literal, Member, Name, Node
 
 Evaluate: TypeAlias = Callable[[Any], Any]
+Compare: TypeAlias = Callable[[Any, Any], bool]
+Explain: TypeAlias = Callable[[ExpressionError], ExpressionError]
 
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     "value": "value",
@@ -22,7 +24,7 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "destinationTopic": "destination_topic",
     "record": "record",
 }
-_COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+_COMPARISONS: Final[Mapping[str, Compare]] = {
     "==": eq,
     "!=": ne,
     "<": lt,
@@ -56,114 +58,138 @@ def _key(scope: Any) -> Any:
     return getattr(scope, "message_key", None) if key is None else key
 
 
-def compile_path(node: Member) -> Evaluate | None:
-    """The closure of a root followed by one or more literal names, or None for another node."""
+def compile_path(node: Node, explain: Explain | None = None) -> Evaluate | None:
+    """The closure of a root followed by one or more literal names, or None for another node.
+
+    `explain` gets to see what the closure raises.
+    """
     names: list[tuple[str, int]] = []
-    base: Node = node
+    base = node
     while isinstance(base, Member):
         if not isinstance(base.index, Literal) or not isinstance(base.index.value, str):
             return None
         names.append((base.index.value, base.column))
         base = base.base
-    root = compile_root(base.name) if isinstance(base, Name) else None
-    if root is None or not isinstance(base, Name):
+    if not names or not isinstance(base, Name) or base.name not in (*_ATTRIBUTES, "key"):
         return None
     names.reverse()
-    if len(names) == 1:
-        return _path_of_one(base.name, root, *names[0])
-    return _path_of_many(base.name, root, names)
+    start = _member_of_root(base.name, *names[0], explain)
+    return start if len(names) == 1 else _members(start, names[1:], explain)
 
 
-def _path_of_one(root_name: str, root: Evaluate, name: str, column: int) -> Evaluate:
-    if root_name == "value":
-
-        def value_path(scope: Any) -> Any:
-            try:
-                base = scope.value
-            except AttributeError:
-                return None
-            if type(base) is dict:
-                return base.get(name)
-            return _slow(base, name, column)
-
-        return value_path
+def _member_of_root(root: str, name: str, column: int, explain: Explain | None) -> Evaluate:
+    read = _key if root == "key" else attrgetter(_ATTRIBUTES[root])
 
     def path(scope: Any) -> Any:
-        base = root(scope)
-        if type(base) is dict:
-            return base.get(name)
-        return _slow(base, name, column)
+        try:
+            base = read(scope)
+        except AttributeError:
+            return None
+        return base.get(name) if type(base) is dict else _slow(base, name, column, explain)
 
-    return path
+    def value_path(scope: Any) -> Any:
+        try:
+            base = scope.value
+        except AttributeError:
+            return None
+        return base.get(name) if type(base) is dict else _slow(base, name, column, explain)
+
+    return value_path if root == "value" else path
 
 
-def _path_of_many(root_name: str, root: Evaluate, names: list[tuple[str, int]]) -> Evaluate:
-    (first, first_column), rest = names[0], names[1:]
-    start = _path_of_one(root_name, root, first, first_column)
-    if len(rest) == 1:
-        ((name, column),) = rest
+def _members(start: Evaluate, names: list[tuple[str, int]], explain: Explain | None) -> Evaluate:
+    if len(names) == 1:
+        ((name, column),) = names
 
-        def path_of_two(scope: Any) -> Any:
+        def member_of_member(scope: Any) -> Any:
             base = start(scope)
-            if type(base) is dict:
-                return base.get(name)
-            return _slow(base, name, column)
+            return base.get(name) if type(base) is dict else _slow(base, name, column, explain)
 
-        return path_of_two
+        return member_of_member
 
     def path(scope: Any) -> Any:
         base = start(scope)
-        for name, column in rest:
-            base = base.get(name) if type(base) is dict else _slow(base, name, column)
+        for name, column in names:
+            base = base.get(name) if type(base) is dict else _slow(base, name, column, explain)
         return base
 
     return path
 
 
-def _slow(base: Any, name: str, column: int) -> Any:
+def _slow(base: Any, name: str, column: int, explain: Explain | None = None) -> Any:
     if base is None:
         return None
     try:
         return member(base, name)
     except ExpressionError as error:
         error.column = column
-        raise
+        raise error if explain is None else explain(error) from None
 
 
 def compile_comparison(node: Binary) -> Evaluate | None:
     """The closure of a comparison between a path and a literal text or number, or None for another node."""
-    compare = _COMPARISONS.get(node.operator)
-    if compare is None:
-        return None
     operator, path, literal = node.operator, node.left, node.right
+    if operator not in _COMPARISONS:
+        return None
     if isinstance(path, Literal):
         operator, path, literal = _MIRRORED[operator], literal, path
-    if not isinstance(literal, Literal) or not isinstance(path, Member | Name):
+    if not isinstance(literal, Literal) or type(literal.value) not in (str, int, float):
         return None
-    read = compile_path(path) if isinstance(path, Member) else compile_root(path.name)
-    if read is None or type(literal.value) not in (str, int, float):
-        return None
-    return _against(read, _COMPARISONS[operator], BINARY[operator], literal.value, node.column)
+    slow = _carefully(BINARY[operator], literal.value, node.column)
+    compare, constant = _COMPARISONS[operator], literal.value
+    if isinstance(path, Member) and isinstance(path.base, Name) and path.base.name in _ATTRIBUTES:
+        name = path.index.value if isinstance(path.index, Literal) else None
+        if isinstance(name, str):
+            return _member_against(attrgetter(_ATTRIBUTES[path.base.name]), name, path.column, compare, constant, slow)
+    read = compile_root(path.name) if isinstance(path, Name) else compile_path(path)
+    return None if read is None else _against(read, compare, constant, slow)
 
 
-def _against(
-    read: Evaluate,
-    compare: Callable[[Any, Any], bool],
-    otherwise: Callable[[Any, Any], Any],
-    constant: str | int | float,
-    column: int,
-) -> Evaluate:
-    fast = str if type(constant) is str else type(constant)
+def _carefully(operate: Callable[[Any, Any], Any], constant: str | float, column: int) -> Evaluate:
+    """The comparison with all its rules, for values of another type than the literal's."""
+
+    def compare(found: Any) -> Any:
+        try:
+            return operate(found, constant)
+        except ExpressionError as error:
+            error.column = error.column or column
+            raise
+
+    return compare
+
+
+def _against(read: Evaluate, compare: Compare, constant: str | float, slow: Evaluate) -> Evaluate:
+    same, alike = _types_like(constant)
 
     def comparison(scope: Any) -> Any:
         found = read(scope)
-        if type(found) is fast:
+        if type(found) is same or type(found) is alike:
             return compare(found, constant)
-        try:
-            return otherwise(found, constant)
-        except ExpressionError as error:
-            if not error.column:
-                error.column = column
-            raise
+        return slow(found)
 
     return comparison
+
+
+def _member_against(
+    read: Evaluate, name: str, column: int, compare: Compare, constant: str | float, slow: Evaluate
+) -> Evaluate:
+    """`value.name == literal` and its like, the most frequent of all conditions: one call."""
+    same, alike = _types_like(constant)
+
+    def comparison(scope: Any) -> Any:
+        try:
+            base = read(scope)
+        except AttributeError:
+            base = None
+        found = base.get(name) if type(base) is dict else _slow(base, name, column)
+        if type(found) is same or type(found) is alike:
+            return compare(found, constant)
+        return slow(found)
+
+    return comparison
+
+
+def _types_like(constant: str | float) -> tuple[type, type]:
+    """Types that can be compared with the literal as they are."""
+    same = type(constant)
+    return same, {int: float, float: int}.get(same, same)

@@ -159,7 +159,7 @@ def _compile(source: str) -> Any:
         return regex.compile("".join(_translated(source)), regex.V1)
     except (regex.error, RecursionError, ValueError, OverflowError) as error:
         raise ExpressionError(
-            "bad-argument", f"{described(source)} is not a regular expression: {error or 'it nests too deeply'}"
+            "bad-argument", f"{described(source)} is not a regular expression: {str(error) or 'it nests too deeply'}"
         ) from None
 
 

@@ -28,13 +28,12 @@ OPERATOR_WORDS: Final = {
 
 LITERAL_WORDS: Final = {"true": True, "false": False, "null": None}
 
-RESERVED_WORDS: Final = frozenset(
-    """
+_RESERVED: Final = """
     abstract assert boolean break byte case catch char class const continue default do double else enum extends final
     finally float for goto if implements import instanceof int interface long native new package private protected
     public return short static strictfp super switch synchronized this throw throws transient try void volatile while
-    """.split()
-)
+"""
+RESERVED_WORDS: Final = frozenset(_RESERVED.split())
 """Words that cannot be names. As in the original these are the keywords of Java."""
 
 _SIGNS: Final = ("&&", "||", "==", "!=", "<=", ">=", "+=", "->", *"+-*/%<>=!?:;,.()[]{}")

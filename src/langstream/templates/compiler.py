@@ -1,4 +1,7 @@
-"""Template → closure. The text is read once; rendering joins the texts of the parts."""
+"""Template → closure. The text is read once; rendering joins the texts of the parts.
+
+Outside of sections names are read from the record directly; inside, through `Context`s.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from langstream.templates.errors import TemplateError
 from langstream.templates.parser import Part, Section, Text, Variable, parse
 from langstream.templates.values import escaped, printed
 
-Write: TypeAlias = Callable[[Context], str]
+Write: TypeAlias = Callable[[Any], str]
+"""Writes a part: from the record outside of sections, from a `Context` inside."""
+
+Find: TypeAlias = Callable[[Any], Any]
 
 _LEGACY_OPENING: Final = "{{%"
 _MAX_SHOWN: Final = 80
@@ -25,42 +31,50 @@ def compile_template(text: str, *, legacy: bool = False) -> Callable[[Any], str]
     """
     if legacy:
         text = text.replace(_LEGACY_OPENING, "{{")
-    write = _sequence(parse(text), in_section=False)
-
-    def template(scope: Any) -> str:
-        return write(Context(scope))
-
-    return template
+    return _sequence(parse(text), in_section=False)
 
 
 def _sequence(parts: tuple[Part, ...], *, in_section: bool) -> Write:
-    writers = [_part(part, in_section) for part in parts]
-    if not writers:
-        return lambda _context: ""
-    if len(writers) == 1:
-        return writers[0]
-    return lambda context: "".join([write(context) for write in writers])
+    """Texts stay where they are in a list; the others are put in between."""
+    fixed = [part.text if isinstance(part, Text) else "" for part in parts]
+    moving = [
+        (position, _variable(part, in_section) if isinstance(part, Variable) else _section(part, in_section))
+        for position, part in enumerate(parts)
+        if not isinstance(part, Text)
+    ]
+    if not moving:
+        constant = "".join(fixed)
+        return lambda _scope: constant
+    if len(parts) == 1:
+        return moving[0][1]
+
+    def write(scope: Any) -> str:
+        pieces = fixed.copy()
+        for position, part in moving:
+            pieces[position] = part(scope)
+        return "".join(pieces)
+
+    return write
 
 
-def _part(part: Part, in_section: bool) -> Write:
-    match part:
-        case Text():
-            text = part.text
-            return lambda _context: text
-        case Variable():
-            return _variable(part, in_section)
-        case Section():
-            return _section(part, in_section)
+# --- names
 
 
-def _finder(name: str, in_section: bool) -> Callable[[Context], Any]:
-    parts = _parts(name)
-    if in_section or not parts[0].isidentifier():
+def _finder(name: str, in_section: bool) -> Find:
+    parts = (name,) if name == "." else tuple(part.strip() for part in name.split("."))
+    if in_section:
         return lambda context: look_up(context, name, parts)
-    first, rest = parts[0], parts[1:]
+    if parts[0] in (".", "this") or not all(parts):
+        return lambda scope: look_up(Context(scope), name, parts)
+    return _path(root(parts[0]), parts[1:])
 
-    def find(context: Context) -> Any:
-        found = root(context.item, first)
+
+def _path(start: Find, rest: tuple[str, ...]) -> Find:
+    if not rest:
+        return start
+
+    def find(scope: Any) -> Any:
+        found = start(scope)
         for part in rest:
             if type(found) is dict:
                 found = found.get(part, MISSING)
@@ -73,20 +87,20 @@ def _finder(name: str, in_section: bool) -> Callable[[Context], Any]:
     return find
 
 
-def _parts(name: str) -> tuple[str, ...]:
-    return (name,) if name == "." else tuple(part.strip() for part in name.split("."))
+# --- parts
 
 
 def _variable(part: Variable, in_section: bool) -> Write:
-    find, name, line = _finder(part.name, in_section), part.name, part.line
-    escape = part.escaped
+    find, name, line, escape = _finder(part.name, in_section), part.name, part.line, part.escaped
 
-    def write(context: Context) -> str:
-        found = find(context)
+    def write(scope: Any) -> str:
+        found = find(scope)
+        if type(found) is str:
+            return escaped(found) if escape else found
         if found is None or found is MISSING:
             raise _missing(name, line, null=found is None)
-        if context.outer is None and found is context.item:
-            raise TemplateError(f"template line {line}: there is no current item outside of a section ({name})")
+        if found is scope or (isinstance(scope, Context) and scope.outer is None and found is scope.item):
+            raise TemplateError(f"template line {line}: {{{{{name}}}}} is the item of a section, but none is open here")
         text = printed(found)
         return escaped(text) if escape else text
 
@@ -96,31 +110,28 @@ def _variable(part: Variable, in_section: bool) -> Write:
 def _missing(name: str, line: int, *, null: bool) -> TemplateError:
     what = "is null" if null else "does not exist"
     shown = name[:_MAX_SHOWN]
-    hint = " ({{% is not a tag: write {{)" if name.startswith("%") else ""
-    return TemplateError(
-        f"template line {line}: the variable {shown} {what}{hint}; a section {{{{# {shown} }}}} may be absent, a variable "
-        "may not"
-    )
+    hint = "{{% is not a tag: write {{" if name.startswith("%") else f"a section {{{{# {shown} }}}} may be absent"
+    return TemplateError(f"template line {line}: the variable {shown} {what} ({hint})")
 
 
 def _section(part: Section, in_section: bool) -> Write:
     find = _finder(part.name, in_section)
-    content = _sequence(part.content, in_section=True)
     if part.inverted:
-        plain = _sequence(part.content, in_section=in_section)
-        return lambda context: plain(context) if _nothing(find(context)) else ""
+        otherwise = _sequence(part.content, in_section=in_section)
+        return lambda scope: otherwise(scope) if _nothing(find(scope)) else ""
+    content = _sequence(part.content, in_section=True)
 
-    def write(context: Context) -> str:
-        found = find(context)
+    def write(scope: Any) -> str:
+        found = find(scope)
         if isinstance(found, AvroValue):
             found = found.value
-        if isinstance(found, list | tuple):
-            count = len(found)
-            return "".join(
-                [content(Context(item, context, index, index == count)) for index, item in enumerate(found, 1)]
-            )
         if _nothing(found):
             return ""
+        context = scope if in_section else Context(scope)
+        if isinstance(found, list | tuple):
+            count = len(found)
+            items = [Context(item, context, index, index == count) for index, item in enumerate(found, 1)]
+            return "".join([content(item) for item in items])
         return content(context if found is True else Context(found, context))
 
     return write

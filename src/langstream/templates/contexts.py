@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from langstream.records import AvroValue
@@ -34,13 +34,18 @@ class Context:
         self.last = last
 
 
-def root(scope: Any, name: str) -> Any:
-    """A root name of the record: a key of a mapping, or the attribute of that name."""
-    if isinstance(scope, Mapping):
-        return scope.get(name, MISSING)
+def root(name: str) -> Callable[[Any], Any]:
+    """The function that reads a root name: a key of a mapping, or the attribute of that name."""
     attribute = _ATTRIBUTES.get(name)
-    found = None if attribute is None else getattr(scope, attribute, None)
-    return MISSING if found is None else found
+
+    def read(scope: Any) -> Any:
+        if type(scope) is dict:
+            return scope.get(name, MISSING)
+        if attribute is not None and (found := getattr(scope, attribute, None)) is not None:
+            return found
+        return scope.get(name, MISSING) if isinstance(scope, Mapping) else MISSING
+
+    return read
 
 
 def look_up(context: Context, name: str, parts: tuple[str, ...]) -> Any:
@@ -73,7 +78,7 @@ def _search(context: Context | None, name: str) -> Any:
 def _find(context: Context, name: str) -> Any:
     current: Context | None = context
     while current is not None:
-        found = root(current.item, name) if current.outer is None else step(current.item, name)
+        found = root(name)(current.item) if current.outer is None else step(current.item, name)
         if found is not MISSING:
             return found
         current = current.outer

@@ -111,7 +111,8 @@ class _Parser:
             closing = "=" + closing
         end = self.text.find(closing, inner + (1 if sign in _SIGNS and sign else 0))
         if end < 0:
-            return self.unclosed(sign, line)
+            self.check_unclosed(sign, line)
+            return None
         content = self.text[inner:end]
         sign = sign if sign and sign in _SIGNS else ""
         name = content[len(sign) :].strip()
@@ -119,7 +120,7 @@ class _Parser:
             raise TemplateSyntaxError(f"line {line}: {self.text[start : end + len(closing)]} names nothing", line=line)
         return _Tag(sign, name, start, end + len(closing), line)
 
-    def unclosed(self, sign: str, line: int) -> None:
+    def check_unclosed(self, sign: str, line: int) -> None:
         """A variable that is never closed is plain text; anything else is a mistake."""
         if sign and sign in _SIGNS:
             raise TemplateSyntaxError(f"line {line}: the tag {self.opening}{sign} is not closed", line=line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
@@ -11,11 +12,12 @@ from langstream.records import AvroValue, Document, dump_json
 _ESCAPES: Final = str.maketrans(
     {"&": "&amp;", "'": "&#39;", '"': "&quot;", "<": "&lt;", ">": "&gt;", "`": "&#x60;", "=": "&#x3D;"}
 )
+_SPECIAL: Final = re.compile("[&'\"<>`=]")
 
 
 def escaped(text: str) -> str:
     """The text for HTML."""
-    return text.translate(_ESCAPES)
+    return text if _SPECIAL.search(text) is None else text.translate(_ESCAPES)
 
 
 def printed(value: Any) -> str:

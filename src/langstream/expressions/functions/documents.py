@@ -36,7 +36,7 @@ def _first_value(text: str, value: Any) -> Any:
         return json.JSONDecoder(parse_constant=_refuse).raw_decode(text.lstrip(" \t\r\n"))[0]
     except (ValueError, RecursionError) as error:
         hint = "" if isinstance(value, str | bytes) else " (it is structured already)"
-        message = f"fn:fromJson cannot read {described(value)}{hint}: {error or 'it nests too deeply'}"
+        message = f"fn:fromJson cannot read {described(value)}{hint}: {str(error) or 'it nests too deeply'}"
         raise ExpressionError("json-read", message) from None
 
 
