@@ -18,6 +18,7 @@ from langstream.application.model import (
     SchemaSpec,
 )
 from langstream.configuration.model import Configuration
+from langstream.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ class ExecutionPlan:
     topics: tuple[PlannedTopic, ...]
     assets: tuple[PlannedAsset, ...]
     nodes: tuple[Node, ...]
+    warnings: tuple[Problem, ...] = ()
+    """What is allowed but probably not meant: resources nobody uses that are wrong, agents that read nothing."""
 
     def topic(self, name: str) -> PlannedTopic:
         """The topic of that name. Raises KeyError."""
