@@ -14,6 +14,7 @@ from langstream.agents.declaration import AgentType, ComponentType, Composable, 
 from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Configuration, Text
 from langstream.services.ai.contract import AIService, Chunk, Message
+from langstream.templates import compile_template
 
 NAME: Final = "ai-chat-completions"
 
@@ -38,8 +39,6 @@ class ChatCompletions(CompletionAgent):
     task = "chat_completions"
 
     def __init__(self, configuration: ChatCompletionsConfiguration) -> None:
-        from langstream.templates import compile_template
-
         super().__init__(configuration)
         self._messages = [
             (message.role, compile_template(message.content, legacy=True)) for message in configuration.messages

@@ -14,6 +14,7 @@ from langstream.agents.ai.options import CompletionConfiguration
 from langstream.agents.ai.prompt_log import log_text, logged_options
 from langstream.agents.working_record import WorkingRecord, result_field
 from langstream.errors import AgentFailed, LangStreamError, ServiceError
+from langstream.expressions import compile_condition
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Counter, Metrics, NoMetrics, Outcome
 from langstream.services.ai.contract import AIService, Chunk, Usage
@@ -82,8 +83,6 @@ class CompletionAgent(AsyncProcessor):
     task: str
 
     def __init__(self, configuration: CompletionConfiguration) -> None:
-        from langstream.expressions import compile_condition
-
         self._model = configuration.model
         self._configuration = configuration
         self._condition: Callable[[Any], bool] | None = (

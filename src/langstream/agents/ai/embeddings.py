@@ -17,8 +17,10 @@ from langstream.agents.declaration import AgentType, ComponentType, Composable, 
 from langstream.agents.working_record import ResultField, WorkingRecord, result_field
 from langstream.configuration.model import Configuration, Expression, Text
 from langstream.errors import LangStreamError, RecordError, ServiceError
+from langstream.expressions import compile_condition, compile_expression
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outcome
+from langstream.templates import compile_template
 
 NAME: Final = "compute-ai-embeddings"
 
@@ -77,9 +79,6 @@ class ComputeEmbeddings(AsyncProcessor):
     """One request per batch. A record that cannot be prepared, or whose text the service refuses, fails alone."""
 
     def __init__(self, configuration: EmbeddingsConfiguration) -> None:
-        from langstream.expressions import compile_condition, compile_expression
-        from langstream.templates import compile_template
-
         waits = configuration.flush_interval > 0
         self.batching = Batching(
             max_records=configuration.batch_size if waits else 1,

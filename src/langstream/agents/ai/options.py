@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from langstream.agents.ai.reference import AIServiceName
 from langstream.agents.working_record import result_field
 from langstream.configuration.model import Configuration, Expression, Kind, Text, TopicName
 from langstream.services.ai.contract import CompletionOptions
+from langstream.templates import TemplateSyntaxError, compile_template
 
 
 def _compiles_as_legacy_template(text: str) -> str:
-    from langstream.templates import TemplateSyntaxError, compile_template
-
     try:
         compile_template(text, legacy=True)
     except TemplateSyntaxError as error:
@@ -27,13 +26,7 @@ def _is_result_field(name: str) -> str:
     return name
 
 
-def _scalar_as_text(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-LegacyTemplate = Annotated[
-    str, BeforeValidator(_scalar_as_text), AfterValidator(_compiles_as_legacy_template), Kind("template")
-]
+LegacyTemplate = Annotated[str, AfterValidator(_compiles_as_legacy_template), Kind("template")]
 """A template in which `{{%` still means `{{`, as in the first versions of the platform."""
 
 FieldName = Annotated[str, AfterValidator(_is_result_field)]

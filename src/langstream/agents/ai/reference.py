@@ -8,9 +8,10 @@ from typing import Annotated, Literal, TypeAlias
 from langstream.agents.declaration import Finding, PlanContext
 from langstream.application.model import Resource
 from langstream.configuration.model import Kind
-from langstream.configuration.validation import check, did_you_mean
+from langstream.configuration.validation import did_you_mean
 from langstream.services.ai.contract import AIProvider
 from langstream.services.ai.selection import AI_PROVIDERS, ai_resource_types, preferred, supported_types
+from langstream.services.resources import check_resource
 
 Task: TypeAlias = Literal["completions", "embeddings"]
 
@@ -36,9 +37,10 @@ def check_ai_service(ai_service: str | None, model: str | None, task: Task, cont
                 f"Supported types: {', '.join(supported_types())}.",
             )
             return
-    provider: AIProvider = AI_PROVIDERS.load(resource.type)
-    yield from _resource_findings(resource, provider)
-    yield from _model_findings(resource, provider, model, task)
+    problems = _resource_findings(resource)
+    yield from problems
+    if not problems:
+        yield from _model_findings(resource, AI_PROVIDERS.load(resource.type), model, task)
 
 
 def _none_found(context: PlanContext) -> Finding:
@@ -57,12 +59,13 @@ def _none_found(context: PlanContext) -> Finding:
     )
 
 
-def _resource_findings(resource: Resource, provider: AIProvider) -> Iterator[Finding]:
+def _resource_findings(resource: Resource) -> list[Finding]:
     subject = f"resource configuration (resource: '{resource.id}', type: '{resource.type}')"
-    _, problems = check(provider.configuration, resource.configuration, subject=subject, locate=resource.locate)
-    for problem in problems:
-        where = f" ({problem.position})" if problem.position else ""
-        yield Finding(f"{problem.message}{where}", hint=problem.hint)
+    _, problems = check_resource(resource.type, resource.configuration, subject=subject, locate=resource.locate)
+    return [
+        Finding(f"{problem.message}{f' ({problem.position})' if problem.position else ''}", hint=problem.hint)
+        for problem in problems
+    ]
 
 
 def _model_findings(resource: Resource, provider: AIProvider, model: str | None, task: Task) -> Iterator[Finding]:

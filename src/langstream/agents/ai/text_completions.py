@@ -14,6 +14,7 @@ from langstream.agents.declaration import AgentType, ComponentType, Composable, 
 from langstream.agents.working_record import WorkingRecord, result_field
 from langstream.configuration.model import Template
 from langstream.services.ai.contract import AIService, Chunk
+from langstream.templates import compile_template
 
 NAME: Final = "ai-text-completions"
 
@@ -35,8 +36,6 @@ class TextCompletions(CompletionAgent):
     task = "text_completions"
 
     def __init__(self, configuration: TextCompletionsConfiguration) -> None:
-        from langstream.templates import compile_template
-
         super().__init__(configuration)
         self._prompt = [compile_template(text) for text in configuration.prompt]
         self._options = completion_options(configuration, configuration.logprobs)

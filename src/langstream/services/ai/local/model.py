@@ -121,7 +121,7 @@ def _session(directory: Path, threads: int, cache: Path) -> Any:
     if kept.is_file():
         try:
             return _opened(str(kept), threads)
-        except Exception as error:  # noqa: BLE001 - onnxruntime raises plain exceptions of many kinds
+        except Exception as error:  # onnxruntime raises plain exceptions of many kinds
             LOG.warning("The prepared model in %s cannot be read, it is built anew: %s", kept, error)
     content = _built(directory)
     _keep(kept, content)

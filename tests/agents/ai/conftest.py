@@ -1,0 +1,155 @@
+"""An AI service made of rules: it answers at once, notes what it was asked, and fails when told to."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from langstream.errors import LangStreamError
+from langstream.records import Record
+from langstream.sdk.contract import AgentContext, Resource
+from langstream.services.ai.contract import (
+    AIProvider,
+    AIService,
+    Chunk,
+    CompletionOptions,
+    Embeddings,
+    Message,
+    Usage,
+)
+from langstream.services.ai.openai.configuration import OpenAIConfiguration
+from langstream.services.ai.selection import AI_PROVIDERS
+
+
+class StubService(AIService):
+    """Chat answers `echo(last message)`, text `echo([prompts])`; the vector of a text is `[length, 1.0]`.
+
+    `script` replaces the answers: one list per call, of chunks and of errors to raise between them.
+    """
+
+    def __init__(self) -> None:
+        self.script: list[list[Chunk | Exception]] = []
+        self.calls: list[Any] = []
+        self.models: list[str] = []
+        self.options: list[Any] = []
+        self.refuse: Callable[[str], Exception | None] = lambda text: None
+        self.started = self.closed = 0
+
+    async def start(self) -> None:
+        self.started += 1
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    async def chat(
+        self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
+    ) -> AsyncGenerator[Chunk, None]:
+        self._note(model, [(message.role, message.content) for message in messages], options)
+        text = f"echo({messages[-1].content})"
+        usage = Usage(3, 2)
+        chunks = [Chunk(text[:3], "id1"), Chunk(text[3:], "id1", last=True, usage=usage)]
+        async for chunk in self._scripted(chunks if stream else [Chunk(text, "id1", last=True, usage=usage)]):
+            yield chunk
+
+    async def complete(
+        self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool
+    ) -> AsyncGenerator[Chunk, None]:
+        self._note(model, list(prompts), options)
+        tokens, logprobs = (("a", "b"), (-0.1, -2.0)) if options.logprobs else ((), ())
+        chunk = Chunk(f"echo([{', '.join(prompts)}])", "id2", True, tokens, logprobs)
+        async for piece in self._scripted([chunk]):
+            yield piece
+
+    async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
+        self._note(model, list(texts), options)
+        for text in texts:
+            if (error := self.refuse(text)) is not None:
+                raise error
+        return Embeddings([[float(len(text)), 1.0] for text in texts], Usage(len(texts)))
+
+    def _note(self, model: str, prompt: Any, options: Any) -> None:
+        self.models.append(model)
+        self.calls.append(prompt)
+        self.options.append(options)
+
+    async def _scripted(self, chunks: Sequence[Chunk | Exception]) -> AsyncGenerator[Chunk, None]:
+        for item in self.script.pop(0) if self.script else chunks:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+class Topics:
+    """Keeps what is sent; `fail` makes the next writes fail."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, list[Record]] = {}
+        self.fail: list[LangStreamError] = []
+
+    async def send(self, topic: str, records: Sequence[Record]) -> None:
+        if self.fail:
+            raise self.fail.pop(0)
+        self.sent.setdefault(topic, []).extend(records)
+
+
+class Counters:
+    """Metrics that can be looked at."""
+
+    def __init__(self) -> None:
+        self.values: Tally[str] = Tally()
+
+    def counter(self, name: str, description: str = "") -> Any:
+        values = self.values
+
+        class Bound:
+            def inc(self, amount: float = 1) -> None:
+                values[name] += int(amount)
+
+        return Bound()
+
+    def histogram(self, name: str, description: str = "") -> Callable[[float], None]:
+        return lambda _: None
+
+
+class Bench:
+    """An agent's surroundings: the stub service under the type of OpenAI, topics and counters."""
+
+    def __init__(self) -> None:
+        self.service = StubService()
+        self.topics = Topics()
+        self.metrics = Counters()
+        self._agents: list[Any] = []
+
+    async def start(self, agent_type: Any, configuration: Mapping[str, Any]) -> Any:
+        """The started agent."""
+        agent = agent_type.create(agent_type.configuration.model_validate(configuration))
+        self._agents.append(agent)
+        resource = Resource("brain", "Brain", "open-ai-configuration", {"access-key": "k"})
+        await agent.start(
+            AgentContext("agent-1", "app", resources={"brain": resource}, topics=self.topics, metrics=self.metrics)
+        )
+        return agent
+
+    async def close(self) -> None:
+        for agent in self._agents:
+            await agent.close()
+
+
+@pytest.fixture
+async def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Surroundings for one test."""
+    bench = Bench()
+    provider = AIProvider(
+        "open-ai-configuration",
+        OpenAIConfiguration,
+        lambda _: bench.service,
+        "a stub",
+        metrics_prefix="openai",
+        embeddings_model="text-embedding-ada-002",
+    )
+    monkeypatch.setattr(AI_PROVIDERS, "load", lambda name: provider)
+    yield bench
+    await bench.close()
