@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -57,14 +59,10 @@ class Harness:
         return parts
 
     def url(self, kind: str, gateway: str, query: Mapping[str, str] | None = None, rest: str = "") -> str:
-        from urllib.parse import urlencode
-
         path = f"/api/gateways/{kind}/{TENANT}/{APPLICATION}/{gateway}{rest}"
         return f"http://127.0.0.1:{self.server.port}{path}" + (f"?{urlencode(query)}" if query else "")
 
     async def socket(self, kind: str, gateway: str, query: Mapping[str, str] | None = None, **how: Any) -> Socket:
-        from urllib.parse import urlencode
-
         path = f"/v1/{kind}/{TENANT}/{APPLICATION}/{gateway}" + (f"?{urlencode(query)}" if query else "")
         connection = await connect(
             f"ws://127.0.0.1:{self.server.port}{path}", **{"compression": None, "max_size": None, **how}
@@ -85,6 +83,11 @@ class Harness:
         await reader.close()
         return records
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0.01)
+
     def metric(self, name: str, **labels: str) -> float:
         value = self.registry.get_sample_value(name, labels)
         assert value is not None, f"no metric {name} {labels}"
@@ -101,8 +104,6 @@ class Socket:
         await self.connection.send(message if isinstance(message, str) else json.dumps(message))
 
     async def receive(self, timeout: float = 10) -> Any:
-        import asyncio
-
         async with asyncio.timeout(timeout):
             return json.loads(await self.connection.recv())
 

@@ -112,9 +112,7 @@ async def test_a_client_that_leaves_releases_everything(start: Start) -> None:
     assert followers(gateway) == 1
     task.cancel()
     await asyncio.wait([task])
-    async with asyncio.timeout(5):
-        while followers(gateway):
-            await asyncio.sleep(0.01)
+    await gateway.until(lambda: not followers(gateway))
 
 
 async def test_a_streamed_answer_comes_as_events_until_its_last_chunk(start: Start) -> None:
@@ -144,7 +142,7 @@ def followers(gateway: Harness) -> int:
     return sum(len(tail._followers) for tail, _ in gateway.parts.tails._tails.values())
 
 
-# --- service agents -----------------------------------------------------------------------------------------------------
+# --- service agents ---
 
 
 @contextlib.asynccontextmanager
@@ -283,11 +281,7 @@ async def test_a_client_that_leaves_ends_the_request_to_the_agent(start: Start) 
         gateway = await start(proxied(), address=lambda name: address)
         async with ClientSession() as impatient:
             task = asyncio.create_task(impatient.get(gateway.url("service", "svc", rest="/slow")).__aenter__())
-            async with asyncio.timeout(5):
-                while not seen:
-                    await asyncio.sleep(0.01)
+            await gateway.until(lambda: bool(seen))
             task.cancel()
             await asyncio.wait([task])
-        async with asyncio.timeout(2):
-            while seen[0].transport is not None and not seen[0].transport.is_closing():
-                await asyncio.sleep(0.01)
+        await gateway.until(lambda: seen[0].transport is None or seen[0].transport.is_closing())

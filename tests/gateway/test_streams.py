@@ -70,9 +70,7 @@ async def test_a_client_that_leaves_is_released(start: Start) -> None:
     async with gateway.http.get(gateway.url("consume", "down")) as answer:
         await answer.content.readline()
         assert gateway.metric("langstream_gateway_sessions", type="consume") == 1
-    async with asyncio.timeout(5):
-        while gateway.metric("langstream_gateway_sessions", type="consume"):
-            await asyncio.sleep(0.01)
+    await gateway.until(lambda: not gateway.metric("langstream_gateway_sessions", type="consume"))
 
 
 async def answer_question(gateway: Harness, *answers: dict[str, str]) -> None:
