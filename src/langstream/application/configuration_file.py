@@ -31,11 +31,7 @@ def default_globals(document: Document | None) -> Mapping[str, Any]:
 
 def read_configuration(document: Document, placeholders: Placeholders, problems: list[Problem]) -> ConfigurationFile:
     """The resources and dependencies of the file."""
-    top = Section(document.data, document.places, problems, document.file, placeholders)
-    top.only("configuration")
-    if "configuration" not in top.data:
-        top.problem(f"{document.file} must have the top-level key 'configuration'")
-    section = top.section("configuration", "configuration")
+    section = Section(document.data, document.places, problems, document.file, placeholders).top("configuration")
     section.only("defaults", "resources", "dependencies")
     defaults = section.section("defaults", "defaults of the configuration")
     defaults.only("globals")
@@ -58,12 +54,12 @@ def _resources(section: Section) -> dict[str, Resource]:
 
 
 def _resource(entry: Section) -> Resource | None:
-    entry.only("id", "name", "type", "configuration")
     id, name = entry.text("id"), entry.text("name")
+    entry.subject = f"resource '{id or name}'" if id or name else "resource"
+    entry.only("id", "name", "type", "configuration")
     if id is None and name is None:
         entry.problem("A resource needs an 'id' or a 'name'")
         return None
-    entry.subject = f"resource '{id or name}'"
     type = entry.text("type", required=True)
     configuration = entry.mapping("configuration")
     if type is None:
@@ -87,10 +83,10 @@ def _dependencies(section: Section) -> tuple[Dependency, ...]:
 
 
 def _dependency(entry: Section) -> Dependency | None:
-    entry.only("name", "url", "type", "sha512sum")
     name = entry.text("name", required=True)
     if name:
         entry.subject = f"dependency '{name}'"
+    entry.only("name", "url", "type", "sha512sum")
     url, sha512sum = entry.text("url", required=True), entry.text("sha512sum", required=True)
     type = entry.text("type", required=True)
     if type is not None and type != "java-library":

@@ -66,10 +66,10 @@ class _Reader:
 
     def gateway(self) -> Gateway | None:
         entry = self._entry
-        entry.only(*_KEYS)
         id = entry.text("id", required=True)
         if id is not None:
             entry.subject = f"gateway '{id}'"
+        entry.only(*_KEYS)
         if "type" not in entry:
             entry.missing("type", f"One of {', '.join(GatewayType)}.")
         type = entry.optional_choice("type", GatewayType)

@@ -26,11 +26,7 @@ def open_instance(document: Document | None, data: Any, problems: list[Problem])
     """The instance as written, environment and files put in (`data`). Without a file it is empty."""
     if document is None:
         return InstanceFile(Section(None, Places(""), problems, "instance"))
-    top = Section(data, document.places, problems, document.file)
-    top.only("instance")
-    if "instance" not in top.data:
-        top.problem(f"{document.file} must have the top-level key 'instance'")
-    section = top.section("instance", "instance")
+    section = Section(data, document.places, problems, document.file).top("instance")
     section.only("streamingCluster", "computeCluster", "globals")
     cluster = section.raw("streamingCluster")
     return InstanceFile(section, section.mapping("globals", raw=True), cluster if isinstance(cluster, Mapping) else {})

@@ -127,15 +127,15 @@ def _agent(
     errors: ErrorsSpec,
     resources: ResourcesSpec,
 ) -> Agent | None:
-    entry.only("id", "name", "type", "input", "output", "configuration", "resources", "errors")
     id, name = entry.text("id", raw=True), entry.text("name")
     label = id or name
-    entry.subject = f"agent '{label}'" if label else "the agent without id and name"
+    entry.subject = f"agent '{label}'" if label else "an agent without id and name"
     type = entry.text("type", raw=True)
     if type is None:
         entry.missing("type")
     elif not label:
         entry.subject = f"agent '{_automatic_id(file, type, number)}'"
+    entry.only("id", "name", "type", "input", "output", "configuration", "resources", "errors")
     agent = Agent(
         id=id or _automatic_id(file, type or "", number),
         type=type or "",

@@ -13,8 +13,9 @@ from langstream.errors import Problem
 def read_secrets(document: Document, problems: list[Problem]) -> dict[str, Mapping[str, Any]]:
     """Secret id → its data. Messages name ids and keys, never values."""
     top = Section(document.data, document.places, problems, document.file)
-    top.only("secrets")
-    if "secrets" not in top.data:
+    if "secrets" in top.data:
+        top.only("secrets")
+    else:
         top.problem(f"{document.file} must have the top-level key 'secrets'")
     secrets: dict[str, Mapping[str, Any]] = {}
     for entry in top.sections("secrets", "secret"):

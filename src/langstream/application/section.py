@@ -34,7 +34,9 @@ class Section:
 
     @property
     def title(self) -> str:
-        """The subject as the beginning of a sentence."""
+        """The subject as the beginning of a sentence; names of files stay as they are."""
+        if self.subject.endswith((".yaml", ".yml")) and " " not in self.subject:
+            return self.subject
         return self.subject[:1].upper() + self.subject[1:]
 
     def __contains__(self, key: str) -> bool:
@@ -54,6 +56,15 @@ class Section:
             if key not in known:
                 hint = did_you_mean(key, known) or f"Known keys: {', '.join(known)}."
                 self.problem(f"{self.title} has an unknown key '{key}'", key, hint=hint)
+
+    def top(self, key: str) -> Section:
+        """The mapping under the only key that a file may have at its top, which must be there."""
+        if key in self.data:
+            self.only(key)
+        else:
+            found = f"It has {', '.join(self.data)}." if self.data else None
+            self.problem(f"{self.title} must have the top-level key '{key}'", hint=found)
+        return self.section(key, key)
 
     def raw(self, key: str) -> Any:
         """The value as written, or None."""

@@ -8,12 +8,13 @@ from langstream.application.section import Section
 
 def read_topic(entry: Section) -> Topic | None:
     """One entry of `topics`."""
-    entry.only("name", "creation-mode", "deletion-mode", "partitions", "schema", "keySchema", "options", "config")
     name = entry.text("name")
+    if name is not None:
+        entry.subject = f"topic '{name}'"
+    entry.only("name", "creation-mode", "deletion-mode", "partitions", "schema", "keySchema", "options", "config")
     if name is None:
         entry.missing("name")
         return None
-    entry.subject = f"topic '{name}'"
     return Topic(
         name=name,
         creation_mode=entry.choice("creation-mode", CreationMode, CreationMode.NONE),
@@ -39,11 +40,11 @@ def _schema(owner: Section, key: str) -> SchemaSpec | None:
 
 def read_asset(entry: Section) -> Asset | None:
     """One entry of `assets`."""
-    entry.only("id", "name", "asset-type", "creation-mode", "deletion-mode", "config")
     id, name = entry.text("id"), entry.text("name")
     if id is None and name is None:
         entry.problem("An asset needs an 'id' or a 'name'")
     entry.subject = f"asset '{name or id}'" if id or name else "asset"
+    entry.only("id", "name", "asset-type", "creation-mode", "deletion-mode", "config")
     type = entry.text("asset-type", required=True)
     creation = entry.choice("creation-mode", CreationMode, CreationMode.NONE)
     deletion = entry.choice("deletion-mode", DeletionMode, DeletionMode.NONE)
