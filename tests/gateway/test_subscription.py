@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,8 +18,8 @@ from langstream.gateway.filters import Filter
 from langstream.gateway.metrics import GatewayMetrics
 from langstream.gateway.subscription import Subscription
 from langstream.gateway.tail import Tails
-from langstream.records import SimpleRecord
-from langstream.topics.contract import Position, TopicCluster, TopicProducer, TopicSpec
+from langstream.records import SimpleRecord, partition_of
+from langstream.topics.contract import Fetched, Position, TopicCluster, TopicProducer, TopicSpec
 from langstream.topics.memory import open_cluster
 
 
@@ -31,6 +32,7 @@ class Topic:
         self.metrics = GatewayMetrics(CollectorRegistry())
         self.tails = Tails(self.metrics, linger)
         self.sent = 0
+        self.gate = asyncio.Event()
 
     def session(
         self, position: Position = "latest", *pairs: tuple[str, str | None], records: int = 1000, size: int = 1 << 20
@@ -84,13 +86,17 @@ async def test_a_timeout_gives_nothing_and_loses_nothing() -> None:
 
 
 async def test_sessions_with_filters_see_their_records_only() -> None:
-    async with a_topic() as topic, topic.session("earliest", ("user", "ann")) as ann:
-        async with topic.session("latest", ("user", "bob")) as bob, topic.session("latest", ("user", None)) as nobody:
-            await topic.send(1, "ann")
-            await topic.send(1, "bob")
-            assert (await one(ann), await one(bob)) == ("0", "1")
-            for session in (ann, bob, nobody):
-                assert await session.next(0.01) is None
+    async with (
+        a_topic() as topic,
+        topic.session("earliest", ("user", "ann")) as ann,
+        topic.session("latest", ("user", "bob")) as bob,
+        topic.session("latest", ("user", None)) as nobody,
+    ):
+        await topic.send(1, "ann")
+        await topic.send(1, "bob")
+        assert (await one(ann), await one(bob)) == ("0", "1")
+        for session in (ann, bob, nobody):
+            assert await session.next(0.01) is None
 
 
 async def test_one_read_serves_every_session() -> None:
@@ -171,6 +177,59 @@ async def test_a_session_that_is_cancelled_while_opening_releases_the_tail() -> 
         await asyncio.sleep(0.05)
         assert topic.tails._holders == {}
         assert topic.metrics.tails._value.get() == 0
+
+
+KEYS = [next(key for key in "abcdefgh" if partition_of(key, 2) == partition) for partition in (0, 1)]
+
+
+@contextlib.asynccontextmanager
+async def a_session_ahead_of_the_tail(records: int) -> AsyncIterator[tuple[Topic, Subscription]]:
+    """Two partitions, two records a0 and a1; the session has both, the tail stands still before them."""
+    async with a_topic(partitions=2) as topic:
+        tail = await topic.tails.acquire(topic.cluster, "t")
+        gate = asyncio.Event()
+        read = tail._reader.read
+
+        async def gated(*limits: Any) -> Sequence[Fetched]:
+            await gate.wait()
+            return await read(*limits)
+
+        tail._reader.read = gated  # type: ignore[method-assign]
+        topic.gate = gate
+        # The read under way is not gated: it ends with a record of its own.
+        await topic.producer.send("t", [SimpleRecord("first", KEYS[0])])
+        await asyncio.sleep(0.01)
+        await topic.producer.send("t", [SimpleRecord(f"a{partition}", KEYS[partition]) for partition in (0, 1)])
+        async with topic.session("earliest", records=records) as session:
+            assert sorted(await taken(session, 3)) == ["a0", "a1", "first"]
+            assert await session.next(0.01) is None
+            assert session._following
+            yield topic, session
+        topic.tails.release(tail)
+
+
+async def test_the_position_is_the_sessions_own_while_it_is_ahead_of_the_tail() -> None:
+    async with a_session_ahead_of_the_tail(records=100) as (topic, session):
+        await topic.producer.send("t", [SimpleRecord(f"b{partition}", KEYS[partition]) for partition in (0, 1)])
+        topic.gate.set()
+        delivery = await session.next(5)
+        assert delivery is not None
+        rest = {"b0", "b1"} - {delivery.record.value()}
+        assert {await one(session)} == rest
+        async with topic.session(base64.b64decode(delivery.offset)) as resumed:
+            assert {await one(resumed)} == rest
+            assert await resumed.next(0.01) is None
+
+
+async def test_a_session_ahead_of_the_tail_that_falls_behind_repeats_nothing() -> None:
+    async with a_session_ahead_of_the_tail(records=1) as (topic, session):
+        sent = [SimpleRecord(f"b{partition}{number}", KEYS[partition]) for partition in (0, 1) for number in range(3)]
+        await topic.producer.send("t", sent)
+        topic.gate.set()
+        await asyncio.sleep(0.01)
+        assert not session._following
+        assert sorted(await taken(session, 6)) == [record.value() for record in sent]
+        assert await session.next(0.01) is None
 
 
 Step = st.one_of(
