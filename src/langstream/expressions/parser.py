@@ -26,7 +26,7 @@ from langstream.expressions.syntax import (
     Sequence,
     Unary,
 )
-from langstream.expressions.tokens import END, LITERAL_WORDS, NAME, SIGN, WORD, Token, tokenize
+from langstream.expressions.tokens import END, LITERAL_WORDS, NAME, NUMBER, SIGN, WORD, Token, tokenize
 from langstream.expressions.tree import levels
 
 MAX_DEPTH: Final = 60
@@ -141,6 +141,10 @@ class _Parser:
 
     def expression(self) -> Node:
         node = self.sequence()
+        if self.token.kind == NUMBER and self.token.text.startswith("."):
+            digits = self.token.text[1:]
+            message = f"a name cannot begin with a digit: write [{digits}] or ['{digits}'] in place of .{digits}"
+            raise ExpressionSyntaxError(message, column=self.token.column)
         if self.token.kind != END:
             raise self.refused(_EXPECTED_OPERATOR)
         _check_depth(node)

@@ -72,6 +72,8 @@ def _skip_space(text: str, position: int) -> int:
 
 def _next_token(text: str, position: int) -> tuple[Token, int]:
     char = text[position]
+    if text.startswith(("${", "#{"), position):
+        raise ExpressionSyntaxError(f"an expression is written without {char}{{ }}", column=position + 1)
     if char in "'\"":
         return _string(text, position)
     number = _NUMBER.match(text, position)
@@ -88,8 +90,6 @@ def _next_token(text: str, position: int) -> tuple[Token, int]:
 
 def _unexpected(text: str, position: int) -> str:
     char = text[position]
-    if text.startswith(("${", "#{"), position):
-        return f"an expression is written without {text[position]}{{ }}"
     advice = {"&": "; and is written &&", "|": "; or is written ||", "#": "; there are no comments in expressions"}
     return f"{char!r} does not belong into an expression{advice.get(char, '')}"
 

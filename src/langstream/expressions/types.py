@@ -69,7 +69,12 @@ def coerce(value: Any, target: SchemaType) -> Any:
     conversion = _CONVERSIONS.get(target)
     if conversion is None:
         raise ExpressionError("cannot-convert", f"{described(value)} cannot become {target}")
-    return conversion(value)
+    try:
+        return conversion(value)
+    except (ArithmeticError, ValueError):  # numbers that are none, or longer than any text
+        raise ExpressionError("cannot-convert", f"{described(value)} cannot become {target}") from None
+    except RecursionError:
+        raise ExpressionError("stack-overflow", f"{described(value)} nests too deeply to become {target}") from None
 
 
 def to_boolean(value: Any) -> bool:

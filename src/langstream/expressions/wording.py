@@ -18,8 +18,10 @@ def described(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}"
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "a very large number"
     if isinstance(value, int | float | Decimal):
-        return f"the number {value}" if abs(value) < 10**_SHOWN else "a very large number"
+        return f"the number {str(value)[:_SHOWN]}"
     if isinstance(value, str):
         return f"the text {value!r}" if len(value) <= _SHOWN else f"the text {value[:_SHOWN]!r}…"
     return f"a {_TYPE_NAMES.get(type(value), type(value).__name__)}"
