@@ -37,6 +37,9 @@ class NanoInstant(datetime):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, datetime) and other.tzinfo is not None and nanos_of(self) == nanos_of(other)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __lt__(self, other: date) -> bool:
         return isinstance(other, datetime) and nanos_of(self) < nanos_of(other)
 

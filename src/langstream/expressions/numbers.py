@@ -155,11 +155,12 @@ def _shortest(number: float) -> float:
         packed = struct.pack(">f", number)
     except OverflowError:
         return math.copysign(math.inf, number)
+    rounded: float = struct.unpack(">f", packed)[0]
     for digits in (6, 7, 8, 9):
-        candidate = float(f"{number:.{digits}g}")
+        candidate = float(f"{rounded:.{digits}g}")
         if _same_float(candidate, packed):
             return candidate
-    return number
+    return rounded
 
 
 def _same_float(candidate: float, packed: bytes) -> bool:
