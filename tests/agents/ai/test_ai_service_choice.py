@@ -91,6 +91,7 @@ def test_options_of_the_resource_are_checked() -> None:
 def test_what_the_planner_checks_itself_is_not_reported_twice() -> None:
     assert findings("nope", OPENAI) == []
     assert findings("db", DATABASE) == []
+    assert findings("brain", Resource("brain", "Brain", "open-ai-configuration", {})) == []
 
 
 def test_a_good_reference_has_no_findings() -> None:

@@ -38,7 +38,8 @@ def check_ai_service(ai_service: str | None, model: str | None, task: Task, cont
             )
             return
     problems = _resource_findings(resource)
-    yield from problems
+    if ai_service is None:  # the options of a named resource are checked by the planner, at their own place
+        yield from problems
     if not problems:
         yield from _model_findings(resource, AI_PROVIDERS.load(resource.type), model, task)
 

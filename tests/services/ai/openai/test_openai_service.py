@@ -153,7 +153,7 @@ async def test_without_streaming_the_answer_is_one_piece_with_its_usage(server: 
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     server.answers({"id": "a", "choices": [{"message": {"content": "\n\nwhole"}}], "usage": usage})
     assert await chat(await connect(), stream=False) == [Chunk("\n\nwhole", "a", last=True, usage=Usage(3, 2))]
-    assert "stream" not in server.requests[0]["body"]
+    assert server.requests[0]["body"]["stream"] is False
 
 
 async def test_an_empty_answer_is_an_answer(server: Server, connect: Connect) -> None:

@@ -73,11 +73,10 @@ class OpenAIService(AIService):
         self, operation: str, model: str, body: dict[str, Any], *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
         url = self._endpoints.url(operation, model)
-        body = self._body(model, body)
+        body = {**self._body(model, body), "stream": stream}
         if not stream:
             yield whole_answer(await self._transport.post(url, body), self._source(url))
             return
-        body["stream"] = True
         if self._stream_usage:
             body["stream_options"] = {"include_usage": True}
         assembly = Assembly(self._source(url), chat=operation.startswith("chat"))
