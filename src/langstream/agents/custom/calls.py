@@ -84,7 +84,7 @@ class RecordCalls:
         if type(final) is list and all(type(item) in _OWN_TYPES for item in final):
             try:
                 return self._convert(final, record)
-            except Exception as error:  # noqa: BLE001 - a result that is none
+            except Exception as error:  # a result that is none
                 return self._failure(error)
         return await self._settled(self._agent.work.submit(self._convert, final, record))
 
@@ -119,7 +119,7 @@ class RecordCalls:
             if isinstance(result, Future) or inspect.isawaitable(result) or hasattr(result, "__aiter__"):
                 return _Pending(result)
             return self._convert(result, record)
-        except BaseException as error:  # noqa: BLE001 - sys.exit too is the failure of one record
+        except BaseException as error:  # sys.exit too is the failure of one record
             return self._failure(error)
 
     def _failure(self, error: BaseException) -> Exception:

@@ -24,7 +24,7 @@ def harmless(error: BaseException, where: str) -> Exception:
         return RecordError(f"{where} raised {description(error)}")
     try:
         str(error)
-    except Exception:  # noqa: BLE001 - the exception class of a stranger
+    except Exception:  # the exception class of a stranger
         return RecordError(f"{where} raised {type(error).__name__}, whose text cannot be read")
     return error
 
@@ -33,7 +33,7 @@ def description(error: BaseException) -> str:
     """Type and message on one line."""
     try:
         message = str(error)
-    except Exception:  # noqa: BLE001 - the exception class of a stranger
+    except Exception:  # the exception class of a stranger
         message = ""
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 

@@ -51,6 +51,7 @@ class UserAgent:
         self._info: dict[str, Any] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._main_thread: AgentThread | None = None
+        self._closed = False
 
     async def open(self, required: str, *, main_in_background: bool = True) -> None:
         """Import, construct, `init` and `start`. Raises AgentFailed with the place in the user's code."""
@@ -106,7 +107,10 @@ class UserAgent:
         return self._info
 
     async def close(self) -> None:
-        """Let a call under way end, call `close`, and let the threads go. Never raises."""
+        """Let a call under way end, call `close`, let the threads go. Never raises; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         for task in tuple(self._background):
             task.cancel()
         if self.instance is not None:
@@ -155,7 +159,7 @@ class UserAgent:
     async def _main_in_background(self) -> None:
         try:
             await self.run_main()
-        except Exception as error:  # noqa: BLE001 - whatever the user's main raises is the agent's failure
+        except Exception as error:  # whatever the user's main raises is the agent's failure
             self._report_failure(error)
 
     def _report_failure(self, error: BaseException | str | None = None) -> None:
@@ -172,13 +176,13 @@ class UserAgent:
             if isinstance(info, Mapping):
                 dump_json(dict(info))
                 self._info = dict(info)
-        except Exception as error:  # noqa: BLE001 - facts for a status page are worth no failure
+        except Exception as error:  # facts for a status page are worth no failure
             self.failures.report(error, "agent_info()")
 
     async def _close_quietly(self) -> None:
         try:
             await self.call("close", thread=self.control)
-        except Exception as error:  # noqa: BLE001 - the agent is going anyway
+        except Exception as error:  # the agent is going anyway
             logger.warning("agent '%s': close() raised %s", self.agent_id, description(error))
 
     async def _interrupt_leftovers(self) -> None:

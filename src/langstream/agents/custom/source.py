@@ -105,7 +105,7 @@ class CustomSource(Source):
             if isinstance(results, _Paired):
                 return results.pairs
             made: Pairs = await agent.work.submit(_pairs, await agent.settle(results))
-            return made  # noqa: RET504 - the annotation tells the type
+            return made
         except CodeFailed as failure:
             agent.failures.report(failure.error, "read()")
             raise harmless(failure.error, "read()") from None

@@ -96,7 +96,7 @@ class AgentThread:
             self.busy = True
             try:
                 result = function(*arguments)
-            except BaseException as error:  # noqa: BLE001 - sys.exit is a failure of the call, not of the thread
+            except BaseException as error:  # sys.exit is a failure of the call, not of the thread
                 failure = error
             self.busy = False
             self._outbox.put(future, result, failure)
@@ -148,7 +148,7 @@ class AgentLoop:
     async def _run(self, function: Callable[[], Awaitable[Any]], future: asyncio.Future[Any]) -> None:
         try:
             self._outbox.put(future, await function(), None)
-        except BaseException as error:  # noqa: BLE001 - a task that raises SystemExit would end its loop
+        except BaseException as error:  # a task that raises SystemExit would end its loop
             self._outbox.put(future, None, error)
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
