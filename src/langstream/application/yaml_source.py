@@ -18,6 +18,8 @@ import yaml
 from langstream.configuration.validation import Path
 from langstream.errors import Position, Problem
 
+_NATIVE: Final = yaml.__with_libyaml__
+
 try:
     from yaml import CSafeLoader as _Loader
 except ImportError:  # PyYAML without libyaml: slower, same events
@@ -143,8 +145,9 @@ def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
 
 
 def _character_problem(error: yaml.reader.ReaderError, text: str, file: str) -> Problem:
-    before = text[: error.position]
-    position = Position(file, before.count("\n") + 1, error.position - before.rfind("\n"))
+    # libyaml counts bytes, the parser in Python characters
+    before = text.encode()[: error.position].decode(errors="ignore") if _NATIVE else text[: error.position]
+    position = Position(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
     return Problem(f"This is not valid YAML: the character U+{int(error.character):04X} is not allowed.", position)
 
 
@@ -304,7 +307,7 @@ _OTHER_BASE: Final = re.compile(r"0x[0-9a-fA-F]+\Z|0o[0-7]+\Z|0b[01]+\Z")
 _FLOAT: Final = re.compile(
     r"[-+]?(?:[0-9][0-9_]*)?\.?[0-9]+(?:[eE][-+]?[0-9]+)?\Z|[-+]?[0-9][0-9_]*\.(?:[eE][-+]?[0-9]+)?\Z"
 )
-_LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9_]+\Z")
+_LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9_]")
 _SPECIAL: Final[Mapping[str, float]] = {
     f"{sign}.{word}": float(f"{sign}{word}") for sign in ("", "-", "+") for word in ("inf", "Inf", "INF")
 } | {f".{word}": float("nan") for word in ("nan", "NaN", "NAN")}
