@@ -266,16 +266,37 @@ def parse_document(text: str | bytes) -> Any:
         content = _loads(text)
         sample = text[::5] if binary else text[::5].encode()  # type: ignore[union-attr]
         if _MANY_DIGITS in sample.translate(_NUMERIC) and _has_long_integer(text):
-            content = json.loads(text)
-    except (ValueError, RecursionError):
+            content = _loads_exactly(text)
+    except ValueError:
+        # orjson also refuses integers beyond the range of floats
+        try:
+            content = _loads_exactly(text) if _has_long_integer(text) else None
+        except (ValueError, RecursionError):
+            return text
+        if type(content) is not dict:
+            return text
+    except RecursionError:
         return text
     return Document(content, binary, text)
 
 
 def parse_json(text: str | bytes) -> Any:
     """Any JSON value. Raises ValueError for text that is not JSON, or nests deeper than 1,024 levels."""
-    value = _loads(text)
-    return json.loads(text) if _has_long_integer(text) else value
+    try:
+        value = _loads(text)
+    except ValueError:
+        if not _has_long_integer(text):
+            raise
+        value = None
+    return _loads_exactly(text) if _has_long_integer(text) else value
+
+
+def _loads_exactly(text: str | bytes) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _opens_object(text: str | bytes) -> bool:

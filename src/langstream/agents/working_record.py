@@ -50,6 +50,7 @@ class WorkingRecord:
     """
 
     __slots__ = (
+        "_documents",
         "_headers",
         "_key_changed",
         "_key_shared",
@@ -78,6 +79,7 @@ class WorkingRecord:
         self.destination_topic = source.destination
         self.record: Any = None
         self.emitted: list[Record] | None = None
+        self._documents: tuple[Document, ...] = ()  # made of text by `settle`
         self._headers: dict[str, str | None] | None = None  # changed headers; None: as in the source
         self._properties: dict[str, str] | None = None
         self._value_changed = self._key_changed = False
@@ -188,9 +190,15 @@ class WorkingRecord:
             self.replace_key(self.message_key, schema_type_of(self.message_key))
             self.message_key = None
         if self._value_changed and (type(self.value) is str or type(self.value) is bytes):
-            self.value, self.value_type = _opened(parse_document(self.value))
+            self.value, self.value_type = _opened(self._parsed(self.value))
         if self._key_changed and (type(self.key) is str or type(self.key) is bytes):
-            self.key, self.key_type = _opened(parse_document(self.key))
+            self.key, self.key_type = _opened(self._parsed(self.key))
+
+    def _parsed(self, text: str | bytes) -> Any:
+        parsed = parse_document(text)
+        if type(parsed) is Document:
+            self._documents += (parsed,)
+        return parsed
 
     def emit(self, record: Record) -> None:
         """Let a record leave beside the result, before it."""
@@ -203,7 +211,7 @@ class WorkingRecord:
         """The record that leaves the agent: the source itself if nothing was changed."""
         source = self.source
         if self._value_changed:
-            value = _written(self.value, self.value_type)
+            value = self._written(self.value, self.value_type, self._value_shared)
         elif self._key_changed or self._headers or self.message_key is not None:
             value = source._value
         elif self.destination_topic == source.destination:
@@ -213,13 +221,26 @@ class WorkingRecord:
         if self.message_key is not None:
             key = self.message_key
         elif self._key_changed:
-            key = _written(self.key, self.key_type)
+            key = self._written(self.key, self.key_type, self._key_shared)
         else:
             key = source._key
         headers = self._written_headers(self._headers) if self._headers else source._headers
         result = SimpleRecord(value, key, headers, source._origin, source._timestamp)
         result.destination = self.destination_topic
         return result
+
+    def _written(self, content: Any, schema_type: str | None, shared: bool) -> Any:
+        """A value or key as it leaves: an object that arrived as text (or bytes) leaves as such.
+
+        A whole document (moved from the key, or made of text) leaves with the text that it was parsed from.
+        """
+        if type(content) is not dict or schema_type not in _TEXTUAL:
+            return content
+        if shared:
+            for document in (*self._documents, self.source._value, self.source._key):
+                if type(document) is Document and document.content is content:
+                    return document
+        return Document(content, schema_type == BYTES)
 
     def _written_headers(self, changed: Mapping[str, str | None]) -> Headers:
         """The source's headers with the changed ones in the place of the first of their name, new ones at the end."""
@@ -244,13 +265,6 @@ def _opened(parsed: Any) -> tuple[Any, str | None]:
     if type(parsed) is Document:
         return parsed.content, BYTES if parsed.binary else STRING
     return parsed, schema_type_of(parsed)
-
-
-def _written(content: Any, schema_type: str | None) -> Any:
-    """A changed value or key as it leaves: an object that arrived as text (or bytes) leaves as such."""
-    if type(content) is dict and schema_type in _TEXTUAL:
-        return Document(content, schema_type == BYTES)
-    return content
 
 
 def described(value: Any) -> str:
@@ -295,16 +309,3 @@ def result_field(name: str | None) -> ResultField:
 def text_of(content: Any) -> str | None:
     """A value as header text: JSON for lists and dicts, `true`/`false` for booleans, ISO 8601 for dates."""
     return header_text(content)
-
-
-def template_context(working: WorkingRecord) -> dict[str, Any]:
-    """What a template sees of the record."""
-    return {
-        "value": working.value,
-        "key": working.key,
-        "properties": working.properties,
-        "topicName": working.topic_name,
-        "eventTime": working.event_time,
-        "destinationTopic": working.destination_topic,
-        "messageKey": working.message_key,
-    }

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType
 from langstream.agents.transform.step import Apply, Step, TransformProcessor, condition_of
-from langstream.agents.working_record import WorkingRecord, template_context
+from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Configuration, Expression, Template, Text
 from langstream.errors import LangStreamError
 from langstream.expressions import compile_expression
@@ -75,7 +75,7 @@ def _log_message(message: str) -> Callable[[WorkingRecord], None]:
     render = compile_template(message)
 
     def write(working: WorkingRecord) -> None:
-        _logger().info(render(template_context(working)))
+        _logger().info(render(working))
 
     return write
 

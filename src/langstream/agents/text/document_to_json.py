@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType
+from langstream.agents.transform.avro import avro_json
 from langstream.agents.transform.step import Apply, Step, TransformProcessor
 from langstream.agents.working_record import STRING, WorkingRecord
 from langstream.configuration.model import Configuration, Text
-from langstream.records import header_text
+from langstream.records import AvroValue, header_text
 
 
 class DocumentToJsonConfiguration(Configuration):
@@ -29,11 +30,13 @@ def create(configuration: DocumentToJsonConfiguration) -> TransformProcessor:
 def _document_to_json(text_field: str, copy_properties: bool) -> Apply:
     def wrap(working: WorkingRecord) -> None:
         record = working.to_record()
-        content: dict[str, Any] = {text_field: header_text(record.value())}
+        value = record.value()
+        text = avro_json(value) if isinstance(value, AvroValue) else header_text(value)
+        content: dict[str, Any] = {text_field: text}
         if copy_properties:
-            for name, value in record.header_items():
+            for name, item in record.header_items():
                 if name != text_field:
-                    content[name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+                    content[name] = item.decode("utf-8", "replace") if isinstance(item, bytes) else item
         working.replace_value(content, STRING)
 
     return wrap

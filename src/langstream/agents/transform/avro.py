@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,7 +24,7 @@ from langstream.agents.transform.avro_schema import (
 from langstream.agents.transform.avro_types import avro_datum, declared_type, inferred_type
 from langstream.errors import RecordError
 from langstream.expressions.types import SchemaType
-from langstream.records import AvroValue
+from langstream.records import AvroValue, dump_json
 
 MAX_SCHEMAS: Final = 256
 """How many rebuilt schemas one agent remembers; producers use few."""
@@ -194,7 +195,7 @@ def _at(data: Any, path: Sequence[str]) -> Any:
 
 
 def avro_json(value: AvroValue) -> str:
-    """The value in Avro's JSON form, unions without the names of their branches: dates are numbers."""
+    """The value in Avro's JSON form, unions without the names of their branches: dates are numbers, NaN is null."""
     import fastavro
 
     out = io.StringIO()
@@ -202,4 +203,4 @@ def avro_json(value: AvroValue) -> str:
         fastavro.json_writer(out, dict(value.schema), [value.value], write_union_type=False)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise RecordError(f"the Avro value does not fit its schema: {error}") from error
-    return out.getvalue()
+    return dump_json(json.loads(out.getvalue())).decode()

@@ -46,14 +46,14 @@ def check_inferred(result: Any) -> Any:
         raise RecordError(f"the integer {str(result)[:40]} is too large: give the field the type STRING or DECIMAL")
     if result is None:
         raise RecordError("the result is null: give the field a type to store null")
-    if isinstance(result, AbstractSet):
+    if isinstance(result, tuple | AbstractSet):  # a set of the expression language is a tuple
         raise RecordError("the result is a set, which cannot be stored: use a list, [a, b]")
     return result
 
 
 def check_whole(result: Any) -> Any:
     """The result for a whole value or key without a declared type: a scalar."""
-    if isinstance(check_inferred(result), dict | list | tuple | Decimal | AvroValue):
+    if isinstance(check_inferred(result), dict | list | Decimal | AvroValue):
         kind = {dict: "an object", list: "a list", Decimal: "a decimal"}.get(type(result), "structured")
         raise RecordError(f"the result is {kind}, which cannot be a whole value: use fn:toJson(…) or declare a type")
     return result
