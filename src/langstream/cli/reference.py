@@ -111,7 +111,7 @@ def _asset_page(name: str) -> str | None:
 
 
 def _options(model: Any, title: str = "Options") -> str:
-    from langstream.configuration.schema import options
+    from langstream.configuration.options import options
 
     rows = [
         f"| `{option.name}` | {_cell(option.type)} | {'yes' if option.required else 'no'} | {_cell(option.default)} "

@@ -1,0 +1,91 @@
+"""The options of a model as rows of a table: for the reference, completion and hover texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option; `name` is dotted for nested ones, `[]` marks the items of a list. Texts are for people."""
+
+    name: str
+    type: str
+    required: bool
+    default: str
+    description: str
+
+
+def options(model: type[BaseModel]) -> list[Option]:
+    """Every option of the model, nested ones after the option that holds them."""
+    schema = model.model_json_schema(by_alias=True)
+    return list(_options(schema, schema.get("$defs", {}), ""))
+
+
+def _options(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) -> Iterator[Option]:
+    required = schema.get("required", ())
+    for name, declared in schema.get("properties", {}).items():
+        yield Option(
+            prefix + name,
+            _type_of(declared, definitions),
+            name in required,
+            _default(declared),
+            declared.get("description", ""),
+        )
+        suffix, nested = _nested(declared, definitions)
+        if nested is not None:
+            yield from _options(nested, definitions, f"{prefix}{name}{suffix}.")
+
+
+def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref")
+    return definitions[reference.rpartition("/")[2]] if reference else schema
+
+
+def _nested(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
+    """The object inside an option, and `[]` where it is the item of a list."""
+    for branch in schema.get("anyOf", (schema,)):
+        found = _resolved(branch, definitions)
+        if "properties" in found:
+            return "", found
+        if found.get("type") == "array":
+            item = _resolved(found.get("items", {}), definitions)
+            if "properties" in item:
+                return "[]", item
+    return "", None
+
+
+def _type_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    kind = schema.get("x-kind")
+    if kind in ("expression", "template", "topic", "resource"):
+        return str(kind)
+    branches = [_resolved(branch, definitions) for branch in schema.get("anyOf", (schema,))]
+    names = [_plain_type(branch, definitions) for branch in branches if branch.get("type") != "null"]
+    return " or ".join(dict.fromkeys(names)) or "any"
+
+
+def _plain_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    if "x-kind" in schema:
+        return str(schema["x-kind"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("type") == "array":
+        item = _type_of(schema.get("items", {}), definitions)
+        return f"list of {item}"
+    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+        return f"map to {_type_of(schema['additionalProperties'], definitions)}"
+    names = {"string": "text", "integer": "integer", "number": "number", "boolean": "boolean", "object": "object"}
+    return names.get(schema.get("type", ""), "any")
+
+
+def _default(schema: Mapping[str, Any]) -> str:
+    if "default" not in schema or schema["default"] is None:
+        return ""
+    return f"`{orjson.dumps(schema['default']).decode()}`"
