@@ -143,6 +143,17 @@ async def test_a_chat_gives_back_only_the_answers_of_its_session(start: Start) -
     assert await two.quiet()
 
 
+async def test_a_chat_takes_every_question_of_a_client_that_left(start: Start) -> None:
+    talk = Gateway("talk", GatewayType.CHAT, chat=ChatOptions("questions", "answers"))
+    gateway = await start(talk, topics=("questions", "answers"))
+    socket = await gateway.socket("chat", "talk")
+    await gateway.send("answers", *["x" * 10_000] * 100)
+    for number in range(300):
+        await socket.send({"value": str(number)})
+    await socket.close()
+    assert len(await gateway.read("questions", 300)) == 300
+
+
 @pytest.mark.parametrize(
     ("query", "status", "reason"),
     [
@@ -238,6 +249,17 @@ async def test_a_slow_client_loses_nothing_and_holds_little(start: Start) -> Non
     numbers = [int((await slow.receive())["record"]["value"][:6]) for _ in range(3000)]
     assert numbers == list(range(3000))
     assert gateway.metric("langstream_gateway_slow_sessions_total") >= 1
+
+
+async def test_a_client_that_reads_nothing_is_let_go(start: Start) -> None:
+    settings = GatewaySettings(ping_interval_seconds=60, ping_timeout_seconds=0.2)
+    gateway = await start(DOWN, settings=settings)
+    down = await gateway.socket("consume", "down", max_queue=1)
+    for _ in range(300):
+        await gateway.send("in", "x" * 100_000)
+        await asyncio.sleep(0)
+    await gateway.until(lambda: not gateway.metric("langstream_gateway_sessions", type="consume"))
+    down.connection.transport.abort()
 
 
 async def test_too_many_connections_are_refused(start: Start) -> None:

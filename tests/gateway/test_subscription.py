@@ -194,7 +194,7 @@ async def a_session_ahead_of_the_tail(records: int) -> AsyncIterator[tuple[Topic
             await gate.wait()
             return await read(*limits)
 
-        tail._reader.read = gated  # type: ignore[method-assign]
+        tail._reader.read = gated  # type: ignore[method-assign, assignment]
         topic.gate = gate
         # The read under way is not gated: it ends with a record of its own.
         await topic.producer.send("t", [SimpleRecord("first", KEYS[0])])

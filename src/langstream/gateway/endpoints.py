@@ -30,6 +30,13 @@ HttpHandler: TypeAlias = Callable[[Request, Send], Awaitable["Response | None"]]
 SocketHandler: TypeAlias = Callable[[WebSocket], Awaitable[None]]
 
 
+class StuckClient(WebSocketDisconnect):
+    """The client is connected but takes nothing any more. Its connection is dropped: no word would reach it."""
+
+    def __init__(self) -> None:
+        super().__init__(1006, "the client reads nothing")
+
+
 class HttpEndpoint:
     """An ASGI application around a handler, which returns a response or has sent one itself."""
 
@@ -101,6 +108,15 @@ def refused_at(scope: Scope, error: Exception) -> GatewayError:
 def close_reason(text: str) -> str:
     """As much of the text as a close frame can hold."""
     return text.encode()[:REASON_BYTES].decode("utf-8", "ignore")
+
+
+async def patiently(sending: Awaitable[None], seconds: float) -> None:
+    """Send to a client that may be slow. Raises StuckClient when it takes nothing for so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await sending
+    except TimeoutError:
+        raise StuckClient from None
 
 
 async def first_of(*work: Coroutine[Any, Any, Result]) -> Result:

@@ -60,7 +60,8 @@ class Gateway:
         tenant, application_id, gateway_id = path["tenant"], path["application"], path["gateway"]
         target = find(self.directory, tenant, application_id)
         gateway = gateway_of(target, gateway_id, type)
-        query = read_query(connection.url.query, gateway, last_wins=connection.scope["type"] == "websocket")
+        text = connection.scope["query_string"].decode("ascii", "replace")
+        query = read_query(text, gateway, last_wins=connection.scope["type"] == "websocket")
         request = RequestInfo(tenant, application_id, gateway_id)
         principal = await self.door.admit(gateway, query, bearer(connection), request)
         return Call(target, gateway, query, principal, dict(connection.headers))

@@ -18,7 +18,7 @@ import structlog
 from langstream.errors import LangStreamError
 from langstream.gateway.directory import Target
 from langstream.gateway.metrics import GatewayMetrics
-from langstream.topics.contract import TopicProducer
+from langstream.topics.contract import TopicCluster, TopicProducer
 
 logger = structlog.get_logger(__name__)
 
@@ -28,6 +28,8 @@ Key: TypeAlias = tuple[str, str, str, str, int]
 
 @dataclass(eq=False, slots=True)
 class _Entry:
+    cluster: TopicCluster
+    """Kept, so that no other cluster gets the same identity while the entry lives."""
     producer: TopicProducer
     starting: asyncio.Task[None]
     used_at: float
@@ -82,7 +84,7 @@ class ProducerCache:
         self._metrics.cache_misses.inc()
         producer = target.cluster.producer(options=target.topic_options(topic))
         loop = asyncio.get_running_loop()
-        entry = _Entry(producer, loop.create_task(producer.start()), loop.time(), cached=self._size > 0)
+        entry = _Entry(target.cluster, producer, loop.create_task(producer.start()), loop.time(), cached=self._size > 0)
         if self._size > 0:
             self._put(key, entry)
         return entry

@@ -151,6 +151,7 @@ class GatewayServer:
             log_level="warning",  # its log of requests would have their credentials
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=65,
             timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
         )

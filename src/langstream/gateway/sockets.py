@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from langstream.application.model import ChatOptions, GatewayType
 from langstream.errors import GatewayError, LangStreamError
 from langstream.gateway.call import Call
-from langstream.gateway.endpoints import first_of
+from langstream.gateway.endpoints import StuckClient, first_of, patiently
 from langstream.gateway.filters import Filter
 from langstream.gateway.gateway import Gateway
 from langstream.gateway.headers import resolve
@@ -69,21 +69,29 @@ class Sockets:
             writer = await stack.enter_async_context(gateway.writer(call, chat.questions_topic, headers))
             await stack.enter_async_context(gateway.session(call))
             await websocket.accept()
-            await first_of(self._push(websocket, answers), self._take_messages(websocket, writer))
+            await first_of(self._push_answers(websocket, answers), self._take_messages(websocket, writer))
 
     # --- pushing ------------------------------------------------------------------------------------------------------
 
     async def _push(self, websocket: WebSocket, subscription: Subscription) -> None:
         """Send deliveries until reading fails, or the client takes nothing for too long."""
-        patience = self._gateway.settings.ping_timeout_seconds
         try:
             async for delivery in subscription.deliveries():
-                async with asyncio.timeout(patience):
-                    await websocket.send_text(delivery.frame)
-        except TimeoutError:
-            raise WebSocketDisconnect(1006, "the client reads nothing") from None
+                await self._send(websocket, delivery.frame)
         except LangStreamError as error:
             raise GatewayError(503, lost_connection(error)) from error
+
+    async def _push_answers(self, websocket: WebSocket, subscription: Subscription) -> None:
+        """The same for a chat: when the client leaves, its questions are still taken to the end."""
+        try:
+            await self._push(websocket, subscription)
+        except StuckClient:
+            raise
+        except WebSocketDisconnect:
+            await asyncio.Event().wait()
+
+    async def _send(self, websocket: WebSocket, text: str) -> None:
+        await patiently(websocket.send_text(text), self._gateway.settings.ping_timeout_seconds)
 
     async def _ignore_messages(self, websocket: WebSocket) -> None:
         while (await websocket.receive())["type"] != "websocket.disconnect":
@@ -137,7 +145,9 @@ class Sockets:
     async def _reply(self, websocket: WebSocket, results: Sequence[Exception | None]) -> None:
         try:
             for result in results:
-                await websocket.send_text(orjson.dumps(outcome(result)).decode())
+                await self._send(websocket, orjson.dumps(outcome(result)).decode())
+        except StuckClient:
+            raise
         except (WebSocketDisconnect, RuntimeError):
             return  # the client left without waiting; its other messages are still written
 

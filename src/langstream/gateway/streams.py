@@ -17,10 +17,10 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from langstream.application.model import GatewayType
-from langstream.errors import GatewayError
+from langstream.errors import GatewayError, TopicError
 from langstream.gateway.answers import Answer
 from langstream.gateway.delivery import Delivery
-from langstream.gateway.endpoints import disconnected, first_of, refused_at
+from langstream.gateway.endpoints import StuckClient, disconnected, first_of, patiently, refused_at
 from langstream.gateway.filters import Filter
 from langstream.gateway.gateway import Gateway
 from langstream.gateway.limits import body_within
@@ -124,8 +124,10 @@ async def send_stream(gateway: Gateway, request: Request, send: Send, events: As
 async def _send_events(gateway: Gateway, request: Request, send: Send, events: AsyncIterator[str]) -> None:
     try:
         async for text in events:
-            async with asyncio.timeout(gateway.settings.ping_timeout_seconds):
-                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+            sending = send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+            await patiently(sending, gateway.settings.ping_timeout_seconds)
+    except StuckClient:
+        raise
     except Exception as error:
         refused = refused_at(request.scope, reading_failure(error))
         document = problem(refused.status, refused.reason, request.scope["path"])
@@ -135,8 +137,6 @@ async def _send_events(gateway: Gateway, request: Request, send: Send, events: A
 
 def reading_failure(error: Exception) -> Exception:
     """What ended a subscription, said to its client."""
-    from langstream.errors import TopicError
-
     return GatewayError(503, lost_connection(error)) if isinstance(error, TopicError) else error
 
 

@@ -136,8 +136,7 @@ class Subscription:
         assert self._tail is not None
         self._tail.leave(self)
         self._following = False
-        seen = self._read_up_to
-        self._read_up_to = {part: max(offset, seen.get(part, 0)) for part, offset in positions.items()}
+        self._read_up_to = positions
         self._metrics.slow_sessions.inc()
         self._wake.set()
 
