@@ -163,8 +163,9 @@ class Section:
         elif isinstance(items, list):
             for index, item in enumerate(items):
                 where = self.places.below(key, index)
-                if item is None:
-                    self.problem(f"Item {index + 1} of '{key}' of {self.subject} is empty", key, index)
+                if not isinstance(item, Mapping):
+                    told = "is empty" if item is None else f"must be a mapping, not {described(item)}"
+                    self.problem(f"Item {index + 1} of '{key}' of {self.subject} {told}", key, index)
                     continue
                 yield Section(item, where, self.problems, subject, self.placeholders)
         elif items is not None:
