@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -56,6 +57,24 @@ class RetryPolicy:
                 return await call()
             except ServiceError as error:
                 wait = self.wait_before_next(attempt, error)
+                if wait is None:
+                    raise
+            await self.sleep(wait)
+            attempt += 1
+
+    async def stream(self, open: Callable[[], AsyncGenerator[Result, None]]) -> AsyncGenerator[Result, None]:
+        """What the opened generator yields; opened again as the policy says until it has yielded something."""
+        attempt = 1
+        while True:
+            seen = False
+            try:
+                async with aclosing(open()) as items:
+                    async for item in items:
+                        seen = True
+                        yield item
+                return
+            except ServiceError as error:
+                wait = None if seen else self.wait_before_next(attempt, error)
                 if wait is None:
                     raise
             await self.sleep(wait)

@@ -1,7 +1,7 @@
 """The HTTP connection to one AI service: JSON in, JSON or server-sent events out.
 
-One `aiohttp` session per service. Requests are repeated as the retry policy says as long as the caller has seen
-nothing of the answer; every failure is a `ServiceError`. Cancelling a call closes its connection.
+One `aiohttp` session per service. Every failure is a `ServiceError`; requests for a whole answer are repeated as the
+retry policy says. Cancelling a call closes its connection.
 """
 
 from __future__ import annotations
@@ -83,40 +83,12 @@ class Transport:
         return await self.retries.run(lambda: self._post_once(url, payload))
 
     async def stream(self, url: str, body: Mapping[str, Any]) -> AsyncGenerator[Streamed, None]:
-        """The pieces of the answer as they come. Fails as transient where the connection breaks before the end."""
-        payload = orjson.dumps(body)
-        attempt = 1
-        while True:
-            seen = False
-            try:
-                async with aclosing(self._stream_once(url, payload)) as pieces:
-                    async for piece in pieces:
-                        seen = True
-                        yield piece
-                return
-            except ServiceError as error:
-                wait = None if seen else self.retries.wait_before_next(attempt, error)
-                if wait is None:
-                    raise
-            await self.retries.sleep(wait)
-            attempt += 1
-
-    async def _post_once(self, url: str, payload: bytes) -> Any:
+        """The pieces of the answer as they come. Nothing is repeated here: only the reader knows what a piece is
+        worth (`retries.stream`). Fails as transient where the connection breaks before the end."""
         import aiohttp
 
         try:
-            async with self._request(url, payload, streamed=False) as response:
-                await self._check(response, url)
-                content = await response.read()
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._failure(error, url) from None
-        return _parsed(content, url)
-
-    async def _stream_once(self, url: str, payload: bytes) -> AsyncGenerator[Streamed, None]:
-        import aiohttp
-
-        try:
-            async with self._request(url, payload, streamed=True) as response:
+            async with self._request(url, orjson.dumps(body), streamed=True) as response:
                 await self._check(response, url)
                 if response.content_type == "application/json":
                     yield Streamed(answer=_parsed(await response.read(), url))
@@ -128,6 +100,17 @@ class Transport:
                     yield Streamed(open_end=True)
         except (aiohttp.ClientError, OSError) as error:
             raise self._failure(error, url) from None
+
+    async def _post_once(self, url: str, payload: bytes) -> Any:
+        import aiohttp
+
+        try:
+            async with self._request(url, payload, streamed=False) as response:
+                await self._check(response, url)
+                content = await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._failure(error, url) from None
+        return _parsed(content, url)
 
     def _request(self, url: str, payload: bytes, *, streamed: bool) -> Any:
         import aiohttp

@@ -78,6 +78,12 @@ async def test_quotes_are_limited_and_verbatim(service: LocalService) -> None:
         assert source in ("[returns.pdf]", "[shipping.md]", "[about.html]")
 
 
+async def test_a_prompt_of_any_length_is_searched_to_its_end(service: LocalService) -> None:
+    filler = "\n".join(f"[{number}.txt] The heron number {number} stands in the lake." for number in range(900))
+    answer = await ask(service, "What does express shipping cost?", f"{filler}\n{DOCUMENTS.split(':', 1)[1]}")
+    assert "“Express delivery costs 12 euros.” [shipping.md]" in answer
+
+
 @pytest.mark.parametrize("question", ["What is the capital of Mongolia?", "hello"])
 async def test_where_nothing_is_close_it_says_so(service: LocalService, question: str) -> None:
     assert await ask(service, question) == words_of.NOTHING_CLOSE

@@ -119,6 +119,14 @@ async def test_a_stream_that_breaks_off_before_its_first_event_is_asked_again(se
     assert await ask(await connect()) == "fine"
 
 
+async def test_a_stream_whose_first_event_is_an_error_is_asked_again(server: Server, connect: Connect) -> None:
+    server.streams({"error": {"message": "overloaded", "type": "server_error"}})
+    server.streams({"id": "a", "choices": [{"delta": {"role": "assistant"}}]}, cut=True)
+    server.chat("fine")
+    assert await ask(await connect()) == "fine"
+    assert len(server.requests) == 3
+
+
 async def test_a_stream_that_falls_silent_is_a_passing_failure(server: Server, connect: Connect) -> None:
     server.streams({"id": "a", "choices": [{"delta": {"content": "x"}}]}, hang=True)
     error = await failure(await connect(idle_timeout_seconds=0.1))

@@ -82,7 +82,7 @@ async def test_options_are_sent_and_absent_ones_are_not(server: Server, connect:
         stop=["END"],
         presence_penalty=0.1,
         frequency_penalty=0.2,
-        extra={"seed": 7, "max_tokens": 1},
+        extra={"seed": 7, "max_tokens": 1, "messages": [], "model": "other", "stream": False},
     )
     await chat(await connect(), options=options)
     assert server.requests[0]["body"] == {

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from langstream.services.ai.contract import Message
 from langstream.services.ai.local.engine import Engine
 from langstream.services.ai.local.prompt import Inquiry, Passage, inquiry
-from langstream.services.ai.local.ranking import Scored, ranked
+from langstream.services.ai.local.ranking import Scored, bm25, ranked, words
 from langstream.services.ai.local.sentences import sentences
 
 QUOTED: Final = "Quoted from the documents (no language model is running):"
@@ -27,8 +27,8 @@ NO_QUESTION: Final = "No language model is running, and the prompt holds no ques
 SHORT: Final = 80
 """A quoted sentence shorter than this takes the following one along, for context."""
 
-MOST_SENTENCES: Final = 2000
-"""Sentences compared with the question: the first ones of an overlong prompt."""
+MOST_COMPARED: Final = 400
+"""Sentences compared with the question by meaning; of a longer prompt those that share most words with it."""
 
 RELATIVE: Final = 0.6
 """Further quotes must score at least this share of the best one."""
@@ -64,9 +64,11 @@ class ExtractiveAnswerer:
         return "\n\n".join([QUOTED, *(_quote(parts, position, found.passages) for position in chosen)])
 
     async def _ranked(self, found: Inquiry, parts: Sequence[Sentence]) -> list[Scored]:
-        texts = [part.text for part in parts]
+        positions = _compared(found.question, parts)
+        texts = [parts[position].text for position in positions]
         vectors, _ = await self._engine.encode([found.question, *texts])
-        return ranked(found.question, texts, vectors[0], vectors[1:])
+        order = ranked(found.question, texts, vectors[0], vectors[1:])
+        return [replace(item, position=positions[item.position]) for item in order]
 
     def _chosen(self, order: Sequence[Scored], parts: Sequence[Sentence]) -> list[int]:
         """The sentences to quote, best first; none twice, nor one that an earlier quote takes along."""
@@ -90,9 +92,16 @@ def tokens(answer: str) -> list[str]:
 
 
 def _sentences(passages: Sequence[Passage]) -> list[Sentence]:
-    return [Sentence(text, number) for number, passage in enumerate(passages) for text in sentences(passage.text)][
-        :MOST_SENTENCES
-    ]
+    return [Sentence(text, number) for number, passage in enumerate(passages) for text in sentences(passage.text)]
+
+
+def _compared(question: str, parts: Sequence[Sentence]) -> list[int]:
+    """The positions of the sentences worth comparing, in order."""
+    positions = list(range(len(parts)))
+    if len(parts) > MOST_COMPARED:
+        scores = bm25(words(question), [words(part.text) for part in parts])
+        positions = sorted(sorted(positions, key=lambda position: -scores[position])[:MOST_COMPARED])
+    return positions
 
 
 def _span(parts: Sequence[Sentence], position: int) -> range:

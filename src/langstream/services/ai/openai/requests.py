@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from langstream.services.ai.contract import CompletionOptions, Message
+
+_OWN: Final = frozenset(("model", "messages", "prompt", "stream"))
+"""Members that `options` cannot set: they are the agent's."""
 
 
 def chat_body(messages: Sequence[Message], options: CompletionOptions) -> dict[str, Any]:
     """The body of a chat completion. A message without a role is the user's."""
-    return {
-        "messages": [{"role": message.role or "user", "content": message.content} for message in messages],
-        **_tuning(options),
-    }
+    conversation = [{"role": message.role or "user", "content": message.content} for message in messages]
+    return _extended({"messages": conversation, **_tuning(options)}, options)
 
 
 def text_body(prompts: Sequence[str], options: CompletionOptions) -> dict[str, Any]:
     """The body of a text completion."""
-    tuning = _tuning(options)
+    body = {"prompt": list(prompts), **_tuning(options)}
     if options.logprobs is not None:
-        tuning["logprobs"] = options.logprobs
-    return {"prompt": list(prompts), **tuning}
+        body["logprobs"] = options.logprobs
+    return _extended(body, options)
 
 
 def _tuning(options: CompletionOptions) -> dict[str, Any]:
@@ -35,7 +36,9 @@ def _tuning(options: CompletionOptions) -> dict[str, Any]:
         "presence_penalty": options.presence_penalty,
         "frequency_penalty": options.frequency_penalty,
     }
-    body = {name: value for name, value in known.items() if value is not None}
-    for name, value in options.extra.items():
-        body.setdefault(name, value)
-    return body
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _extended(body: dict[str, Any], options: CompletionOptions) -> dict[str, Any]:
+    """With what else the provider is to be told, as long as it replaces nothing."""
+    return body | {name: value for name, value in options.extra.items() if name not in body and name not in _OWN}

@@ -79,7 +79,13 @@ class OpenAIService(AIService):
             return
         if self._stream_usage:
             body["stream_options"] = {"include_usage": True}
-        assembly = Assembly(self._source(url), chat=operation.startswith("chat"))
+        chat = operation.startswith("chat")
+        async with aclosing(self._transport.retries.stream(lambda: self._streamed(url, body, chat=chat))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _streamed(self, url: str, body: Mapping[str, Any], *, chat: bool) -> AsyncGenerator[Chunk, None]:
+        assembly = Assembly(self._source(url), chat)
         async with aclosing(self._transport.stream(url, body)) as pieces, aclosing(assembled(pieces, assembly)) as done:
             async for chunk in done:
                 yield chunk
