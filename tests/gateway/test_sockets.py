@@ -54,7 +54,7 @@ async def test_bad_messages_are_answered_and_the_socket_stays_open(start: Start)
 
 async def test_messages_sent_before_leaving_are_written(start: Start) -> None:
     gateway = await start(UP)
-    up = await gateway.socket("produce", "up")
+    up = await gateway.socket("produce", "up", max_queue=None)
     for number in range(300):
         await up.send({"value": str(number)})
     await up.close()
@@ -146,7 +146,7 @@ async def test_a_chat_gives_back_only_the_answers_of_its_session(start: Start) -
 async def test_a_chat_takes_every_question_of_a_client_that_left(start: Start) -> None:
     talk = Gateway("talk", GatewayType.CHAT, chat=ChatOptions("questions", "answers"))
     gateway = await start(talk, topics=("questions", "answers"))
-    socket = await gateway.socket("chat", "talk")
+    socket = await gateway.socket("chat", "talk", max_queue=None)
     await gateway.send("answers", *["x" * 10_000] * 100)
     for number in range(300):
         await socket.send({"value": str(number)})

@@ -25,10 +25,6 @@ class GatewayMetrics:
         self.sessions = Gauge(
             "langstream_gateway_sessions", "Clients connected now, by type of gateway", ["type"], registry=registry
         )
-        self.requests = Counter(
-            "langstream_gateway_requests", "Requests, by type of gateway and outcome", ["type", "outcome"],
-            registry=registry,
-        )  # fmt: skip
         self.produced = Counter("langstream_gateway_produced_records", "Records written for clients", registry=registry)
         self.tail_records = Counter(
             "langstream_gateway_tail_records", "Records read once for all sessions of a topic", registry=registry
