@@ -1,0 +1,479 @@
+"""The way of records through a node: from batches that were read, through its stages, to delivery.
+
+A node of synchronous processors has a straight way: a whole run of records goes from stage to stage as a list, and is
+one unit. Only when something special happens to a record of the run (a failure, an unknown topic) is the run taken
+apart into units of one record, without repeating any work. With asynchronous stages, and while records are being
+retried, every record is a unit of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
+
+from langstream.application.model import OnFailure
+from langstream.errors import AgentFailed, TopicNotFound
+from langstream.records import Dispatched, SimpleRecord
+from langstream.runtime.delivery import Delivery
+from langstream.runtime.intake import Intake, SourceIntake
+from langstream.runtime.metrics import NodeCounts
+from langstream.runtime.policy import Failure, Policy, Redactor
+from langstream.runtime.stage import Stage
+from langstream.runtime.unit import Batch, Item, Trace, Tracker, Unit, plain
+from langstream.runtime.worker import Answer, Crash, Worker
+from langstream.topics.contract import TopicProducer
+
+LOG_SECONDS: Final = 1.0
+"""Between two log lines about records given up; the ones in between are counted."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where a node's results may go. `exists` asks the broker whether there is a topic of that name."""
+
+    node_id: str
+    output: str | None
+    dead_letter: str | None
+    known: set[str]
+    exists: Callable[[str], Any]
+
+
+class Flow:
+    """The records in flight in one replica."""
+
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        policy: Policy,
+        ends: Ends,
+        intake: Intake,
+        producer: TopicProducer,
+        *,
+        transactional: bool,
+        counts: NodeCounts,
+        redact: Redactor,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.stages = [Stage(self, index, worker, policy) for index, worker in enumerate(workers)]
+        self.delivery = Delivery(self, intake, producer, transactional)
+        self.counts = counts
+        self.in_flight = 0
+        self.failed = False
+        self.error: BaseException | None = None
+        self.changed = asyncio.Event()
+        """There is room again, or the flow failed."""
+        self.last_progress = asyncio.get_running_loop().time()
+        self._straight = all(worker.synchronous for worker in workers)
+        self._policy = policy
+        self._ends = ends
+        self._intake = intake
+        self._redact = redact
+        self._on_failure = on_failure
+        self._unresolved: dict[str, list[tuple[Unit, SimpleRecord]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._logged: float | None = None
+        self._unlogged = 0
+
+    @property
+    def straight(self) -> bool:
+        """All stages are synchronous."""
+        return self._straight
+
+    # --- in ---------------------------------------------------------------------------------------------------------
+
+    def accept(self, batch: Batch) -> None:
+        """Records that were read."""
+        size = len(batch.originals)
+        self.in_flight += size
+        self.counts.read(size)
+        self.progressed()
+        if batch.tracker.dropped:
+            self.in_flight -= size
+        elif self._straight and not self._unresolved and all(stage.idle for stage in self.stages):
+            self._run_straight(batch)
+        else:
+            self._run_singly(batch)
+
+    def _run_straight(self, batch: Batch) -> None:
+        records, sends, trace = batch.records, _Sends(), Trace(batch)
+        for stage in self.stages:
+            if not records:
+                break
+            answer = stage.worker.call(records)
+            onward = _onward(answer, sends)
+            if onward is None:
+                self._take_apart(trace, stage, records, answer)
+                return
+            assert not isinstance(answer, Crash)
+            stage.worker.counts.returned(len(onward))
+            trace.outcomes.append(answer)
+            records = onward
+        sends.add_final(records, self._ends.output)
+        if not sends.topics.keys() <= self._ends.known:
+            self._take_apart(trace, None, records, ())
+            return
+        self._complete(batch, sends.topics, trace)
+
+    def _complete(self, batch: Batch, topics: Mapping[str, list[SimpleRecord]], trace: Trace) -> None:
+        unit = batch.unit()
+        unit.trace = trace
+        unit.tracker.add(unit)
+        for topic, records in topics.items():
+            if records:
+                self.delivery.emit(unit, topic, records)
+        self.finished(unit)
+
+    def _run_singly(self, batch: Batch) -> None:
+        units = batch.units()
+        for unit in units:
+            batch.tracker.add(unit)
+        items = [Item(unit, record) for unit, record in zip(units, batch.records, strict=True)]
+        if self.stages:
+            self._enter(self.stages[0], items)
+            return
+        for item in items:
+            self._final(item.unit, item.record)
+            self.finished(item.unit)
+
+    def _enter(self, stage: Stage, items: Sequence[Item]) -> None:
+        if stage.worker.sink:
+            self.counts.written(len(items))
+        stage.enter(items)
+
+    def _take_apart(self, trace: Trace, stage: Stage | None, records: Sequence[SimpleRecord], answer: Answer) -> None:
+        """Go on with every source record by itself, from the stage's answer (or from the end)."""
+        units = trace.batch.units()
+        for unit in units:
+            trace.batch.tracker.add(unit)
+        for unit, record in _walk(trace, units):
+            if isinstance(record, Dispatched):
+                self._output(unit, str(record.destination), record)
+        owners = _owners(trace, units)
+        items = [Item(owner, record) for owner, record in zip(owners, records, strict=True)]
+        for item in items:
+            item.unit.pending += 1
+        if stage is not None:
+            stage.adopt(items, answer)
+        else:
+            for item in items:
+                self._final(item.unit, item.record)
+                self.finished(item.unit)
+        for unit in units:
+            self.finished(unit)
+
+    # --- between stages ---------------------------------------------------------------------------------------------
+
+    def left(self, stage: Stage, items: Sequence[Item]) -> None:
+        """Results go on to the next stage, or out."""
+        following = self.stages[stage.index + 1] if stage.index + 1 < len(self.stages) else None
+        onward: list[Item] = []
+        for item in items:
+            unit = item.unit
+            if not unit.dead:
+                for record in item.results:
+                    if isinstance(record, Dispatched):
+                        self._output(unit, str(record.destination), record)
+                    elif following is not None:
+                        unit.pending += 1
+                        onward.append(Item(unit, record))
+                    else:
+                        self._final(unit, record)
+            self.finished(unit)
+        if onward and following is not None:
+            self._enter(following, onward)
+
+    def _final(self, unit: Unit, record: SimpleRecord) -> None:
+        topic = record.destination if record.destination is not None else self._ends.output
+        if topic is not None:
+            self._output(unit, topic, record)
+
+    def _output(self, unit: Unit, topic: str, record: SimpleRecord) -> None:
+        if topic in self._ends.known:
+            self.delivery.emit(unit, topic, [record])
+            return
+        unit.pending += 1
+        waiting = self._unresolved.get(topic)
+        if waiting is not None:
+            waiting.append((unit, record))
+            return
+        self._unresolved[topic] = [(unit, record)]
+        self._begin(self._resolve(topic))
+
+    async def _resolve(self, topic: str) -> None:
+        """Is there such a topic? If not, it is an error of the records."""
+        exists = await self._ends.exists(topic)
+        if exists:
+            self._ends.known.add(topic)
+        for unit, record in self._unresolved.pop(topic):
+            if unit.dead:
+                pass
+            elif exists:
+                self.delivery.emit(unit, topic, [record])
+            elif not self._give_up(unit, self._end(), TopicNotFound(f"there is no topic {topic!r} to send it to"), 1):
+                continue
+            self.finished(unit)
+
+    def finished(self, unit: Unit) -> None:
+        """One thing less that the unit waits for."""
+        unit.pending -= 1
+        if unit.pending == 0:
+            units = unit.tracker.units
+            if units and units[0] is unit:
+                self.delivery.ready(unit.tracker)
+
+    # --- failures ---------------------------------------------------------------------------------------------------
+
+    def gave_up(self, stage: Stage, item: Item, error: Exception) -> bool:
+        """The record failed for good in this stage."""
+        return self._give_up(item.unit, stage.worker, error, item.attempts, lambda: stage.finish(item))
+
+    def unwritable(self, unit: Unit, bad: Sequence[tuple[SimpleRecord, Exception]]) -> None:
+        """Results no topic can take are the failure of their source records."""
+        if unit.trace is None:
+            self._give_up_output(unit, unit, bad[0][1])
+            return
+        reasons = {id(record): error for record, error in bad}
+        units = unit.trace.batch.units()
+        for owner, record in _walk(unit.trace, units):
+            carrier = owner if self.delivery.transactional else unit
+            topic = record.destination if record.destination is not None else self._ends.output
+            if self.delivery.transactional and topic is not None and not owner.abandoned:
+                owner.outputs.append((topic, [record]))
+            if id(record) in reasons:
+                self._give_up_output(owner, carrier, reasons[id(record)])
+        if self.delivery.transactional:
+            self._replace(unit, units)
+
+    def _give_up_output(self, unit: Unit, carrier: Unit, error: Exception) -> None:
+        """`carrier` is committed only when it is decided what becomes of `unit`."""
+        if not self._give_up(unit, self._end(), error, 1, lambda: self.finished(carrier), carrier):
+            carrier.pending += 1
+
+    def _replace(self, unit: Unit, units: Sequence[Unit]) -> None:
+        """Put the units of single records where the unit of their run was."""
+        queue = unit.tracker.units
+        place = queue.index(unit)
+        behind = [queue.pop() for _ in range(len(queue) - place)]
+        for single in units:
+            single.pending -= 1
+            queue.append(single)
+        queue.extend(reversed(behind[:-1]))
+
+    def _give_up(
+        self,
+        unit: Unit,
+        worker: Worker | None,
+        error: Exception,
+        attempts: int,
+        decided: Callable[[], None] | None = None,
+        carrier: Unit | None = None,
+    ) -> bool:
+        """Apply the policy. False if the unit must not go on: now, or until `decided` is called."""
+        if unit.dead:
+            return True
+        name = getattr(error, "agent_id", None) or (worker.name if worker else self._ends.node_id)
+        partition = unit.tracker.partition
+        failure = Failure(name, error, attempts, partition, unit.offset if partition else None)
+        self._report(failure)
+        if self._policy.on_failure is OnFailure.SKIP:
+            self._abandon(unit)
+            return True
+        if isinstance(self._intake, SourceIntake):
+            self._begin(self._ask_source(self._intake, unit, failure, decided))
+            return False
+        if self._policy.on_failure is OnFailure.DEAD_LETTER and self._ends.dead_letter is not None:
+            self._abandon(unit)
+            letter = failure.dead_letter(plain(unit.sources[0]), self._redact)
+            self.delivery.emit(carrier or unit, self._ends.dead_letter, [letter])
+            if worker is not None:
+                worker.counts.dead_lettered()
+            return True
+        self._fail(failure)
+        return False
+
+    def _abandon(self, unit: Unit) -> None:
+        unit.abandoned = True
+        unit.outputs.clear()
+
+    async def _ask_source(
+        self, source: SourceIntake, unit: Unit, failure: Failure, decided: Callable[[], None] | None
+    ) -> None:
+        """A source decides about its own records: go on without this one, or stop."""
+        assert isinstance(failure.error, Exception)
+        try:
+            await source.permanent_failure(unit.sources[0], failure.error)
+        except Exception:
+            self._fail(failure)
+            return
+        self._abandon(unit)
+        if decided is not None:
+            decided()
+        else:
+            self.finished(unit)
+
+    def _fail(self, failure: Failure) -> None:
+        error = AgentFailed(failure.describe(self._redact))
+        error.__cause__ = failure.error
+        self.broke(error)
+
+    def _report(self, failure: Failure) -> None:
+        """One log line now and then, however many records fail."""
+        now = asyncio.get_running_loop().time()
+        if self._logged is not None and now - self._logged < LOG_SECONDS:
+            self._unlogged += 1
+            return
+        others = f" ({self._unlogged} more like it were not logged)" if self._unlogged else ""
+        self._logged, self._unlogged = now, 0
+        _log.warning("%s; on-failure: %s%s", failure.describe(self._redact), self._policy.on_failure.value, others)
+
+    def _end(self) -> Worker | None:
+        """To blame for what turns out at the end."""
+        return self.stages[-1].worker if self.stages else None
+
+    # --- state ------------------------------------------------------------------------------------------------------
+
+    def broke(self, error: BaseException) -> None:
+        """The first failure is the one that counts."""
+        if not self.failed:
+            self.failed = True
+            self.error = error
+            self._on_failure(error)
+        self.changed.set()
+
+    def progressed(self) -> None:
+        """Something happened."""
+        self.last_progress = asyncio.get_running_loop().time()
+
+    def committed(self, trackers: Mapping[Tracker, Sequence[Unit]]) -> None:
+        """Make room."""
+        for tracker, units in trackers.items():
+            if tracker.dropped:
+                continue
+            size = sum(len(unit.sources) for unit in units)
+            tracker.size -= size
+            self.in_flight -= size
+        self.progressed()
+        self.changed.set()
+
+    def written(self, records: int) -> None:
+        """Records are in their topics."""
+        if records:
+            self.counts.written(records)
+
+    def dropped(self, tracker: Tracker) -> None:
+        """A partition is gone with all that was in flight of it."""
+        self.in_flight -= tracker.size
+        tracker.size = 0
+        self.changed.set()
+
+    @property
+    def retrying(self) -> bool:
+        """Something waits for its next attempt: silence is intended."""
+        return any(stage.retrying for stage in self.stages)
+
+    def drain(self) -> None:
+        """Nothing more will come: incomplete batches need not wait."""
+        for stage in self.stages:
+            stage.draining = True
+            stage.pump()
+
+    async def cancel(self) -> None:
+        """Drop what is under way."""
+        for stage in self.stages:
+            await stage.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _begin(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.broke(error)
+
+
+class _Sends:
+    """Results of a run by topic."""
+
+    __slots__ = ("topics",)
+
+    def __init__(self) -> None:
+        self.topics: dict[str, list[SimpleRecord]] = {}
+
+    def add(self, topic: str, record: SimpleRecord) -> None:
+        self.topics.setdefault(topic, []).append(record)
+
+    def add_final(self, records: Sequence[SimpleRecord], output: str | None) -> None:
+        """Records that passed all stages: to their own destination, or the output."""
+        for record in records:
+            if record.destination is not None:
+                break
+        else:
+            if output is not None and records:
+                self.topics.setdefault(output, []).extend(records)
+            return
+        for record in records:
+            topic = record.destination if record.destination is not None else output
+            if topic is not None:
+                self.add(topic, record)
+
+
+def _onward(answer: Answer, sends: _Sends) -> list[SimpleRecord] | None:
+    """What goes on to the next stage, all outcomes in a row; None unless every outcome is a list of records."""
+    if isinstance(answer, Crash):
+        return None
+    try:
+        flat = list(chain.from_iterable(answer))
+    except TypeError:  # an exception among them
+        return None
+    for record in flat:
+        if type(record) is not SimpleRecord:
+            break
+    else:
+        return flat
+    if not all(isinstance(record, SimpleRecord) for record in flat):
+        return None
+    onward: list[SimpleRecord] = []
+    for record in flat:
+        if isinstance(record, Dispatched):
+            sends.add(str(record.destination), record)
+        else:
+            onward.append(record)
+    return onward
+
+
+def _owners(trace: Trace, units: Sequence[Unit]) -> list[Unit]:
+    """The unit of every record that came out of the traced stages."""
+    owners = list(units)
+    for outcomes in trace.outcomes:
+        owners = [
+            owner
+            for owner, results in zip(owners, outcomes, strict=True)
+            for record in results
+            if not isinstance(record, Dispatched)
+        ]
+    return owners
+
+
+def _walk(trace: Trace, units: Sequence[Unit]) -> Iterator[tuple[Unit, SimpleRecord]]:
+    """Every record that left a traced run, with its unit: dispatched ones of all stages, and those of the last."""
+    owners = list(units)
+    records: Sequence[SimpleRecord] = trace.batch.records
+    for outcomes in trace.outcomes:
+        pairs = [(owner, record) for owner, results in zip(owners, outcomes, strict=True) for record in results]
+        yield from ((owner, record) for owner, record in pairs if isinstance(record, Dispatched))
+        owners = [owner for owner, record in pairs if not isinstance(record, Dispatched)]
+        records = [record for _, record in pairs if not isinstance(record, Dispatched)]
+    yield from zip(owners, records, strict=True)

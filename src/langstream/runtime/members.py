@@ -1,0 +1,160 @@
+"""The agents of one replica: made from their configurations, started in order, closed exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from langstream.errors import AgentFailed
+from langstream.planner.plan import Node, PlannedAgent
+from langstream.records import Record
+from langstream.runtime.directories import StateDirectories
+from langstream.runtime.metrics import AgentCounts, AgentMetrics, Meters
+from langstream.runtime.policy import Redactor
+from langstream.runtime.worker import Worker, fold, harmless
+from langstream.sdk.contract import (
+    AgentContext,
+    AnyAgent,
+    AsyncProcessor,
+    Processor,
+    Resource,
+    Service,
+    Sink,
+    Source,
+    TopicWriter,
+)
+from langstream.topics.contract import TopicCluster, TopicProducer
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all nodes of an application share."""
+
+    application_id: str
+    cluster: TopicCluster
+    meters: Meters
+    directories: StateDirectories
+    tenant: str = "default"
+    resources: Mapping[str, Resource] = field(default_factory=dict, repr=False)
+    globals: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    code_directory: Path | None = None
+    topic_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """Options of the plan's topics by name; all of these topics exist."""
+    redact: Redactor = field(default_factory=Redactor, repr=False)
+
+
+class DirectWriter:
+    """Sends at once, outside of the node's transactions. The producer is opened when it is first needed."""
+
+    def __init__(self, cluster: TopicCluster) -> None:
+        self._cluster = cluster
+        self._producer: TopicProducer | None = None
+
+    async def send(self, topic: str, records: Sequence[Record]) -> None:
+        """Returns when the broker has the records."""
+        if self._producer is None:
+            producer = self._cluster.producer()
+            self._producer = producer
+            await producer.start()
+        await self._producer.send(topic, records)
+
+    async def close(self) -> None:
+        """Let go."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.close()
+
+
+class Members:
+    """The agents of a node, in order."""
+
+    def __init__(self, node: Node, surroundings: Surroundings, replica: int) -> None:
+        self._node = node
+        self._surroundings = surroundings
+        self._replica = replica
+        self._opened: list[tuple[PlannedAgent, AnyAgent]] = []
+        self._writer = DirectWriter(surroundings.cluster)
+        self.counts: dict[str, AgentCounts] = {}
+        self.source: Source | None = None
+        self.service: Service | None = None
+        self.workers: list[Worker] = []
+
+    async def start(self, report_failure: Callable[[BaseException], None]) -> None:
+        """Make and start every agent, then fold those that can work as one."""
+        workers = []
+        for planned in self._node.agents:
+            agent = await self._open(planned, report_failure)
+            if isinstance(agent, Source):
+                self.source = agent
+            elif isinstance(agent, Service):
+                self.service = agent
+            elif isinstance(agent, Processor | AsyncProcessor | Sink):
+                counts = self.counts[planned.id] = AgentCounts(self._surroundings.meters, planned.id)
+                workers.append(Worker(planned.id, agent, counts))
+            else:
+                raise AgentFailed(
+                    f"agent {planned.id}: type {planned.type.name} made a {type(agent).__name__}, which is no agent: "
+                    "expected a Source, Processor, AsyncProcessor, Sink or Service"
+                )
+        self.workers = fold(workers)
+
+    async def _open(self, planned: PlannedAgent, report_failure: Callable[[BaseException], None]) -> AnyAgent:
+        try:
+            agent = planned.type.create(planned.configuration)
+            self._opened.append((planned, agent))
+            await agent.start(self._context(planned, report_failure))
+        except Exception as error:
+            text = self._surroundings.redact(f"{type(error).__name__}: {error}")
+            raise AgentFailed(f"agent {planned.id} does not start: {text}") from error
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise AgentFailed(f"agent {planned.id} does not start: it raised {type(error).__name__}") from error
+        return agent
+
+    def _context(self, planned: PlannedAgent, report_failure: Callable[[BaseException], None]) -> AgentContext:
+        around = self._surroundings
+        directory = None
+        if planned.id in self._node.disks:
+            directory = around.directories.create(planned.id, self._replica)
+        writer: TopicWriter = self._writer
+        return AgentContext(
+            agent_id=planned.id,
+            application_id=around.application_id,
+            tenant=around.tenant,
+            resources=around.resources,
+            globals=around.globals,
+            topics=writer,
+            metrics=AgentMetrics(around.meters, planned.id),
+            state_directory=directory,
+            code_directory=around.code_directory,
+            data_directory=around.directories.root(),
+            report_failure=report_failure,
+        )
+
+    def describe(self) -> list[tuple[PlannedAgent, dict[str, Any]]]:
+        """What the agents say about themselves."""
+        facts = []
+        for planned, agent in self._opened:
+            try:
+                info = agent.info()
+            except Exception as error:
+                info = {"error": self._surroundings.redact(str(error))}
+            facts.append((planned, info))
+        return facts
+
+    async def close(self) -> None:
+        """Close what was opened, the last first. One that fails does not keep the others open."""
+        opened, self._opened = self._opened, []
+        for planned, agent in reversed(opened):
+            try:
+                await agent.close()
+            except Exception as error:
+                text = self._surroundings.redact(str(harmless(error)))
+                _log.warning("agent %s: closing failed: %s: %s", planned.id, type(error).__name__, text)
+            except (SystemExit, KeyboardInterrupt) as error:
+                _log.warning("agent %s: closing raised %s", planned.id, type(error).__name__)
+        await self._writer.close()

@@ -1,0 +1,158 @@
+"""What is under way in a node: units of source records, the order they were read in, and records inside stages.
+
+A `Unit` is one source record with everything that became of it, or a whole run of source records as long as nothing
+special happens to any of them. A `Tracker` keeps the units of one partition (or of a source agent) in the order in
+which they were read: only the finished prefix may be committed. Identity, never equality, ties results to their
+source, so equal records cannot be confused.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from langstream.records import Record, SimpleRecord, key_bytes
+from langstream.topics.contract import TopicPartition
+
+Sends = list[tuple[str, list[SimpleRecord]]]
+"""Topics and the records for them, in order."""
+
+
+class Tracker:
+    """The units of one partition, or of a source agent (`partition` is None), as they were read."""
+
+    __slots__ = ("dropped", "partition", "size", "units")
+
+    def __init__(self, partition: TopicPartition | None) -> None:
+        self.partition = partition
+        self.units: deque[Unit] = deque()
+        self.size = 0
+        """Source records not committed yet."""
+        self.dropped = False
+        """The partition belongs to somebody else now: nothing of this may be written any more."""
+
+    def add(self, unit: Unit) -> None:
+        """A unit that was just read."""
+        self.units.append(unit)
+        self.size += len(unit.sources)
+
+    def take_finished(self) -> list[Unit]:
+        """Remove and return the finished prefix."""
+        finished = []
+        units = self.units
+        while units and units[0].pending == 0:
+            finished.append(units.popleft())
+        return finished
+
+    def put_back(self, units: Sequence[Unit]) -> None:
+        """Return what `take_finished` gave: it could not be delivered."""
+        self.units.extendleft(reversed(units))
+
+
+class Unit:
+    """One source record (or a run of them) and what it led to.
+
+    `pending` counts what has still to happen; `outputs` waits for the transaction in which the unit is committed. An
+    abandoned unit failed for good: none of its results go on.
+    """
+
+    __slots__ = ("abandoned", "next_offset", "outputs", "pending", "sources", "trace", "tracker")
+
+    def __init__(self, tracker: Tracker, sources: Sequence[Record], next_offset: int) -> None:
+        self.tracker = tracker
+        self.sources = sources
+        self.next_offset = next_offset
+        self.pending = 1
+        self.outputs: Sends = []
+        self.abandoned = False
+        self.trace: Trace | None = None
+
+    @property
+    def offset(self) -> int:
+        """The offset of a unit of one record."""
+        return self.next_offset - 1
+
+    @property
+    def dead(self) -> bool:
+        """Whether further work on it would be thrown away."""
+        return self.abandoned or self.tracker.dropped
+
+
+class Batch:
+    """Records read in one go from one partition or source; `offsets` is empty for sources.
+
+    `originals` are the objects that were read, `records` the same as the stages want them.
+    """
+
+    __slots__ = ("offsets", "originals", "records", "tracker")
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        records: Sequence[SimpleRecord],
+        offsets: Sequence[int] = (),
+        originals: Sequence[Record] | None = None,
+    ) -> None:
+        self.tracker = tracker
+        self.records = records
+        self.offsets = offsets
+        self.originals: Sequence[Record] = records if originals is None else originals
+
+    def unit(self) -> Unit:
+        """All of it as one unit."""
+        return Unit(self.tracker, self.originals, self.offsets[-1] + 1 if self.offsets else 0)
+
+    def units(self) -> list[Unit]:
+        """One unit per record."""
+        offsets: Iterable[int] = self.offsets or range(len(self.originals))
+        return [
+            Unit(self.tracker, (original,), offset + 1)
+            for original, offset in zip(self.originals, offsets, strict=True)
+        ]
+
+
+class Trace:
+    """How a run of records became its outputs: enough to find the source of each, should one turn out bad."""
+
+    __slots__ = ("batch", "outcomes")
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.outcomes: list[Sequence[Any]] = []
+        """Of every stage passed, one outcome per record that entered it."""
+
+
+class Item:
+    """A record inside a stage."""
+
+    __slots__ = ("alone", "attempts", "finished", "key", "record", "results", "sequence", "unit")
+
+    def __init__(self, unit: Unit, record: SimpleRecord) -> None:
+        self.unit = unit
+        self.record = record
+        self.key = identity(record)
+        self.sequence = 0
+        self.attempts = 0
+        self.alone = False
+        """To be handed in by itself: a batch with it failed as a whole."""
+        self.finished = False
+        self.results: Sequence[SimpleRecord] = ()
+
+
+def identity(record: SimpleRecord) -> bytes | None:
+    """What equal keys have in common; None for records without a key."""
+    key = record.key()
+    if key is None:
+        return None
+    try:
+        return key_bytes(key)
+    except (TypeError, ValueError):  # not a key any topic would take: it is found out when it is sent
+        return repr(key).encode("utf-8", "replace")
+
+
+def plain(record: Record) -> SimpleRecord:
+    """The record as stages and producers want it."""
+    if isinstance(record, SimpleRecord):
+        return record
+    return SimpleRecord(record.value(), record.key(), record.headers(), record.origin(), record.timestamp())
