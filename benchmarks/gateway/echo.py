@@ -81,9 +81,7 @@ async def main(options: Any) -> None:
     target = Target("default", "app", application, frozenset({"in", "out"}), cluster, lambda agent: None)
     gateway = create_gateway(Directory(target), GatewaySettings(), registry=CollectorRegistry(), healthy=lambda: True)
     bare = Starlette(routes=[Route("/echo", echo, methods=["POST"])])
-    servers = [serve(gateway, port=0), serve(bare, port=0)]
-    for server in servers:
-        await server.start()
+    servers = [await serve(gateway, port=0), await serve(bare, port=0)]
     copying = asyncio.create_task(copy(cluster))
     urls = {
         "bare echo": f"http://127.0.0.1:{servers[1].port}/echo",

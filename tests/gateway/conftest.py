@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from langstream.application.model import Application, Gateway, Module, Topic
 from langstream.gateway.directory import Target
 from langstream.gateway.gateway import Gateway as GatewayParts
-from langstream.gateway.server import GatewayServer, create_gateway, serve
+from langstream.gateway.server import Server, create_gateway, serve
 from langstream.gateway.settings import GatewaySettings
 from langstream.records import SimpleRecord
 from langstream.topics.contract import TopicCluster, TopicProducer, TopicSpec
@@ -43,7 +43,7 @@ class Deployed:
 class Harness:
     """Everything a test talks to."""
 
-    server: GatewayServer
+    server: Server
     app: Starlette
     http: aiohttp.ClientSession
     cluster: TopicCluster
@@ -154,8 +154,7 @@ async def start() -> AsyncIterator[Start]:
         asgi = create_gateway(
             directory, settings or GatewaySettings(), registry=registry, healthy=lambda: state[0].healthy
         )
-        server = serve(asgi, port=0)
-        await server.start()
+        server = await serve(asgi, port=0)
         http = aiohttp.ClientSession()
         harness = Harness(server, asgi, http, cluster, producer, registry, directory)
         state.append(harness)

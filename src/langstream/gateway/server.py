@@ -37,7 +37,7 @@ from langstream.gateway.settings import GatewaySettings
 from langstream.gateway.sockets import Sockets
 from langstream.gateway.streams import Streams
 
-__all__ = ["Directory", "GatewayServer", "Target", "create_gateway", "serve"]
+__all__ = ["Directory", "GatewaySettings", "Server", "Target", "create_gateway", "serve"]
 
 GATEWAY = "{tenant}/{application}/{gateway}"
 SERVICE_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
@@ -97,7 +97,7 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     return problem_response(error.status_code, error.detail, request.url.path, error.headers)
 
 
-class GatewayServer:
+class Server:
     """A server in the running event loop. It installs no signal handlers and never ends the process."""
 
     def __init__(self, app: Starlette, host: str, port: int, settings: GatewaySettings) -> None:
@@ -157,10 +157,15 @@ class GatewayServer:
         )
 
 
-def serve(app: Starlette, host: str = "127.0.0.1", port: int = 8091) -> GatewayServer:
-    """A server for the application, to be started and stopped. Loopback unless told otherwise."""
+async def serve(app: Starlette, host: str = "127.0.0.1", port: int = 8091) -> Server:
+    """A started server for the application; `stop` it. Loopback unless told otherwise, port 0 for any free one.
+
+    Raises LangStreamError when the port cannot be had.
+    """
     gateway = getattr(app.state, "gateway", None)
-    return GatewayServer(app, host, port, gateway.settings if gateway is not None else GatewaySettings())
+    server = Server(app, host, port, gateway.settings if gateway is not None else GatewaySettings())
+    await server.start()
+    return server
 
 
 class _Server(uvicorn.Server):
