@@ -220,7 +220,7 @@ class LocalConsumer:
                 "group %s of topic %s: records in flight were not finished in %s s; another member repeats them",
                 self._group, self._name, self._revoke_timeout,
             )  # fmt: skip
-        except Exception:  # noqa: BLE001 - whatever the callback does, the partition has to move
+        except Exception:
             _log.exception("group %s of topic %s: giving up partitions failed", self._group, self._name)
 
     # --- names and ids ----------------------------------------------------------------------------------------------

@@ -1,0 +1,75 @@
+"""Which processes are alive: a locked file each, in the data directory.
+
+The lock ends with the process, however it ends, so that others take over at once. A process that hangs keeps its
+lock, but no longer touches its file; after the session timeout it counts as gone. Neither costs a transaction.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+DIRECTORY = "members"
+
+
+class Presence:
+    """This process's file, and a look at those of others. Used by one thread at a time."""
+
+    def __init__(self, data_directory: Path, session_timeout_seconds: float) -> None:
+        self.process = uuid.uuid4().hex
+        self._directory = data_directory / DIRECTORY
+        self._timeout = session_timeout_seconds
+        self._descriptor: int | None = None
+
+    def announce(self) -> None:
+        """Create and lock the file, or show that this process still runs."""
+        if self._descriptor is not None:
+            os.utime(self._descriptor)
+            return
+        self._directory.mkdir(exist_ok=True)
+        file = self._file(self.process)
+        hidden = file.with_suffix(".new")  # nobody sees the file before it is locked
+        descriptor = os.open(hidden, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hidden.rename(file)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def is_alive(self, process: str) -> bool:
+        """Whether the process runs and does not hang."""
+        if process == self.process:
+            return True
+        file = self._file(process)
+        try:
+            descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return time.time() - os.fstat(descriptor).st_mtime < self._timeout
+        finally:
+            os.close(descriptor)
+        return False
+
+    def remove(self, process: str) -> None:
+        """Remove the file of a process that is gone."""
+        self._file(process).unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """Remove this process's file."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):
+                self.remove(self.process)
+            os.close(descriptor)
+
+    def _file(self, process: str) -> Path:
+        return self._directory / f"{process}.lock"

@@ -1,0 +1,100 @@
+"""What the reading thread does between calls: notice what other processes wrote, and show that this one is alive.
+
+`PRAGMA data_version` costs a look into shared memory. While somebody waits it is asked every few milliseconds, less
+often the longer nothing happens; only when it changed are the tables looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from langstream.topics.embedded.membership import processes
+from langstream.topics.embedded.presence import Presence
+from langstream.topics.local.signals import Signals
+
+if TYPE_CHECKING:
+    import apsw
+
+SHORTEST_SECONDS: Final = 0.002
+LONGEST_SECONDS: Final = 0.02
+GROWTH: Final = 1.05
+HEARTBEAT_SECONDS: Final = 1.0
+
+_STATE: Final = """
+SELECT json_object('groups', (SELECT count FROM changes WHERE kind = 'groups'),
+                   'topics', json((SELECT json_group_object(topic, next) FROM
+                                   (SELECT topic, sum(next) AS next FROM partitions GROUP BY topic))))
+"""
+
+
+_log = logging.getLogger(__name__)
+
+
+class Watch:
+    """The `tick` of the reading thread. Callbacks are called in that thread."""
+
+    def __init__(
+        self,
+        signals: Signals,
+        presence: Presence,
+        on_records: Callable[[list[int]], None],
+        on_groups: Callable[[], None],
+        on_dead: Callable[[str], None],
+    ) -> None:
+        self._signals = signals
+        self._presence = presence
+        self._on_records = on_records
+        self._on_groups = on_groups
+        self._on_dead = on_dead
+        self._version = 0
+        self._ends: dict[str, int] = {}
+        self._groups = 0
+        self._interval = SHORTEST_SECONDS
+        self._heartbeat = 0.0
+
+    def __call__(self, connection: apsw.Connection) -> float:
+        """Look, and tell in how many seconds to look again."""
+        import apsw
+
+        try:
+            if time.monotonic() >= self._heartbeat:
+                self._heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+                self._beat(connection)
+            if not self._signals.watching:
+                return HEARTBEAT_SECONDS / 10
+            if self._look(connection):
+                self._interval = SHORTEST_SECONDS
+            else:
+                self._interval = min(LONGEST_SECONDS, self._interval * GROWTH)
+        except (apsw.Error, OSError) as error:  # callers are told by their own calls
+            _log.debug("looking for changes failed: %s", error)
+            return HEARTBEAT_SECONDS
+        return self._interval
+
+    def _look(self, connection: apsw.Connection) -> bool:
+        version = connection.pragma("data_version")
+        if version == self._version:
+            return False
+        state = json.loads(connection.execute(_STATE).get)
+        self._version = version
+        ends: dict[str, int] = state["topics"]
+        grown = [int(topic) for topic in ends.keys() | self._ends.keys() if ends.get(topic) != self._ends.get(topic)]
+        self._ends = ends
+        if grown:
+            self._on_records(grown)
+        if state["groups"] != self._groups:
+            self._groups = state["groups"]
+            self._on_groups()
+        return True
+
+    def _beat(self, connection: apsw.Connection) -> None:
+        if not self._signals.watched_groups():
+            return
+        self._presence.announce()
+        for process in processes(connection):
+            if not self._presence.is_alive(process):
+                self._on_dead(process)
