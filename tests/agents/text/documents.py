@@ -26,10 +26,10 @@ def pdf(text: str, *, trailer: str = "") -> bytes:
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 144] /Contents 4 0 R "
-        "/Resources << /Font << /F1 5 0 R >> >> >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 144] /Contents 4 0 R /Resources 6 0 R >>",
         f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+        "<< /Font << /F1 5 0 R >> >>",
     ]
     body = "%PDF-1.4\n"
     offsets = []
@@ -38,7 +38,7 @@ def pdf(text: str, *, trailer: str = "") -> bytes:
         body += f"{number} 0 obj\n{content}\nendobj\n"
     table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
     start = len(body)
-    body += f"xref\n0 6\n0000000000 65535 f \n{table}trailer\n<< /Size 6 /Root 1 0 R {trailer} >>\n"
+    body += f"xref\n0 7\n0000000000 65535 f \n{table}trailer\n<< /Size 7 /Root 1 0 R {trailer} >>\n"
     return f"{body}startxref\n{start}\n%%EOF\n".encode("latin-1")
 
 
