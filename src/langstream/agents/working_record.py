@@ -17,6 +17,9 @@ from langstream.records import AvroValue, Document, Headers, Record, SimpleRecor
 
 STRING, BYTES, MAP, AVRO = "STRING", "BYTES", "MAP", "AVRO"
 
+UNCHANGED, OWNED, REPLACED = 0, 1, 2
+"""Of a value or key: as it came; a dict of the working record's own; something else that nobody may change."""
+
 
 def schema_type_of(value: Any) -> str | None:
     """The schema type of a plain value, by its class; None for null. Lists and other objects give `LIST`."""
@@ -52,11 +55,9 @@ class WorkingRecord:
     __slots__ = (
         "_documents",
         "_headers",
-        "_key_changed",
-        "_key_shared",
+        "_key_state",
         "_properties",
-        "_value_changed",
-        "_value_shared",
+        "_value_state",
         "destination_topic",
         "emitted",
         "key",
@@ -82,20 +83,34 @@ class WorkingRecord:
         self._documents: tuple[Document, ...] = ()  # made of text by `settle`
         self._headers: dict[str, str | None] | None = None  # changed headers; None: as in the source
         self._properties: dict[str, str] | None = None
-        self._value_changed = self._key_changed = False
-        self._value_shared = self._key_shared = True
+        self._value_state = self._key_state = UNCHANGED
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             """Fills `value` and `key`, and their types, when they are first looked at."""
             if name == "value" or name == "value_type":
-                self.value, self.value_type = _opened(self.source.parsed_value())
+                self.open_value()
             elif name == "key" or name == "key_type":
                 self.key, self.key_type = _opened(self.source.parsed_key())
             else:
                 raise AttributeError(name)
             return getattr(self, name)
+
+    def open_value(self) -> None:
+        """Parse the value. Only worth calling where it is sure to be looked at, and nothing changed it yet."""
+        source = self.source
+        value = source._value
+        kind = type(value)
+        if kind is str or kind is bytes:
+            value = source._value = parse_document(value)
+            kind = type(value)
+        if kind is Document:
+            self.value = value.content
+            self.value_type = BYTES if value.binary else STRING
+        else:
+            self.value = value
+            self.value_type = schema_type_of(value)
 
     @property
     def topic_name(self) -> str | None:
@@ -132,10 +147,9 @@ class WorkingRecord:
         content = self.value
         if type(content) is not dict:
             raise RecordError(f"the value is not structured: it is {described(content)}")
-        if self._value_shared:
-            content = self.value = dict(content)
-            self._value_shared = False
-            self._value_changed = True
+        if self._value_state != OWNED:
+            content = self.value = content.copy()
+            self._value_state = OWNED
         return content
 
     def own_key(self) -> dict[str, Any]:
@@ -143,10 +157,9 @@ class WorkingRecord:
         content = self.key
         if type(content) is not dict:
             raise RecordError(f"the key is not structured: it is {described(content)}")
-        if self._key_shared:
-            content = self.key = dict(content)
-            self._key_shared = False
-            self._key_changed = True
+        if self._key_state != OWNED:
+            content = self.key = content.copy()
+            self._key_state = OWNED
         return content
 
     def set_value_field(self, name: str, content: Any) -> None:
@@ -163,7 +176,10 @@ class WorkingRecord:
 
     def freeze(self) -> None:
         """Let later changes copy first, because something may refer to the present value or key."""
-        self._value_shared = self._key_shared = True
+        if self._value_state == OWNED:
+            self._value_state = REPLACED
+        if self._key_state == OWNED:
+            self._key_state = REPLACED
 
     def freeze_for(self, results: Iterable[Any]) -> None:
         """Freeze if one of the results can refer to the present value or key."""
@@ -176,22 +192,22 @@ class WorkingRecord:
         """Put another value in place of the whole value."""
         self.value = content
         self.value_type = value_type
-        self._value_shared = self._value_changed = True
+        self._value_state = REPLACED
 
     def replace_key(self, content: Any, key_type: str | None = STRING) -> None:
         """Put another key in place of the whole key."""
         self.key = content
         self.key_type = key_type
-        self._key_shared = self._key_changed = True
+        self._key_state = REPLACED
 
     def settle(self) -> None:
         """See the record as the next agent will: text that is a JSON object is one, the message key is the key."""
         if self.message_key is not None:
             self.replace_key(self.message_key, schema_type_of(self.message_key))
             self.message_key = None
-        if self._value_changed and (type(self.value) is str or type(self.value) is bytes):
+        if self._value_state == REPLACED and (type(self.value) is str or type(self.value) is bytes):
             self.value, self.value_type = _opened(self._parsed(self.value))
-        if self._key_changed and (type(self.key) is str or type(self.key) is bytes):
+        if self._key_state == REPLACED and (type(self.key) is str or type(self.key) is bytes):
             self.key, self.key_type = _opened(self._parsed(self.key))
 
     def _parsed(self, text: str | bytes) -> Any:
@@ -210,33 +226,39 @@ class WorkingRecord:
     def to_record(self) -> SimpleRecord:
         """The record that leaves the agent: the source itself if nothing was changed."""
         source = self.source
-        if self._value_changed:
-            value = self._written(self.value, self.value_type, self._value_shared)
-        elif self._key_changed or self._headers or self.message_key is not None:
-            value = source._value
-        elif self.destination_topic == source.destination:
-            return source
+        if self._value_state != UNCHANGED:
+            value = self.value
+            if type(value) is dict:
+                value = self._written(value, self.value_type, self._value_state)
         else:
             value = source._value
-        if self.message_key is not None:
-            key = self.message_key
-        elif self._key_changed:
-            key = self._written(self.key, self.key_type, self._key_shared)
-        else:
+            if (
+                self._key_state == UNCHANGED
+                and self._headers is None
+                and self.message_key is None
+                and self.destination_topic == source.destination
+            ):
+                return source
+        key = self.message_key
+        if key is None:
             key = source._key
-        headers = self._written_headers(self._headers) if self._headers else source._headers
+            if self._key_state != UNCHANGED:
+                key = self.key
+                if type(key) is dict:
+                    key = self._written(key, self.key_type, self._key_state)
+        headers = source._headers if self._headers is None else self._written_headers(self._headers)
         result = SimpleRecord(value, key, headers, source._origin, source._timestamp)
         result.destination = self.destination_topic
         return result
 
-    def _written(self, content: Any, schema_type: str | None, shared: bool) -> Any:
-        """A value or key as it leaves: an object that arrived as text (or bytes) leaves as such.
+    def _written(self, content: dict[str, Any], schema_type: str | None, state: int) -> Any:
+        """An object that arrived as text (or bytes) leaves as such.
 
         A whole document (moved from the key, or made of text) leaves with the text that it was parsed from.
         """
-        if type(content) is not dict or schema_type not in _TEXTUAL:
+        if schema_type != STRING and schema_type != BYTES:
             return content
-        if shared:
+        if state == REPLACED:
             for document in (*self._documents, self.source._value, self.source._key):
                 if type(document) is Document and document.content is content:
                     return document
@@ -256,7 +278,6 @@ class WorkingRecord:
         return tuple((name, value) for name, value in headers if value is not None or name not in changed)
 
 
-_TEXTUAL = frozenset((STRING, BYTES))
 _CONTAINERS = frozenset((dict, list, tuple, AvroValue))
 
 

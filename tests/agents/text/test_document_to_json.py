@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 
-from langstream.agents.text.document_to_json import AGENT
+from langstream.agents.text.document_to_json import DocumentToJsonConfiguration, create
 from langstream.configuration.validation import check
 from langstream.records import AvroValue, SimpleRecord
 
 
 def wrapped(record: SimpleRecord, options: Mapping[str, Any] | None = None) -> SimpleRecord:
-    model, problems = check(AGENT.configuration, options, subject="document-to-json")  # type: ignore[arg-type]
+    model, problems = check(DocumentToJsonConfiguration, options, subject="document-to-json")
     assert not problems
-    ((result,),) = AGENT.create(model).process_batch([record])  # type: ignore[union-attr]
+    assert model is not None
+    (outcome,) = create(model).process_batch([record])
+    assert not isinstance(outcome, Exception)
+    (result,) = outcome
     assert isinstance(result, SimpleRecord)
     return result
 

@@ -268,7 +268,7 @@ def test_a_field_of_the_key_is_computed(result: Result) -> None:
 
 
 def test_schemas_parsed_by_fastavro_serve_as_well(result: Result) -> None:
-    parsed = fastavro.parse_schema(copy.deepcopy(SCHEMA))
+    parsed: Any = fastavro.parse_schema(copy.deepcopy(SCHEMA))
     value = result("drop-fields", {"fields": ["n"]}, SimpleRecord(AvroValue(parsed, DATA))).value()
     assert "n" not in written(value)
     assert parsed == fastavro.parse_schema(copy.deepcopy(SCHEMA))

@@ -39,7 +39,8 @@ def rewritten(record: SimpleRecord) -> SimpleRecord:
 
 def one_after_the_other(processors: Sequence[Processor], record: SimpleRecord) -> Any:
     """The results, or the class of the error, of agents that are not fused; events leave at once."""
-    left, current = [], [record]
+    left: list[SimpleRecord] = []
+    current = [record]
     for processor in processors:
         following: list[SimpleRecord] = []
         for item in current:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from langstream.agents.declaration import AgentType, ComponentType
-from langstream.agents.transform.step import DROPPED, Apply, Step, TransformProcessor
+from langstream.agents.transform.step import DROPPED, Apply, Step, TransformProcessor, mentions_value
 from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Configuration, Expression, TopicName
 from langstream.expressions import compile_condition
@@ -41,7 +41,8 @@ class DispatchConfiguration(Configuration):
 
 def create(configuration: DispatchConfiguration) -> TransformProcessor:
     """The processor."""
-    return TransformProcessor(Step(_dispatch(configuration.routes), "dispatch"))
+    reads_value = bool(configuration.routes) and mentions_value(configuration.routes[0].when)
+    return TransformProcessor(Step(_dispatch(configuration.routes), "dispatch", reads_value))
 
 
 def _dispatch(routes: Sequence[Route]) -> Apply:

@@ -9,11 +9,11 @@ import structlog
 from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType
-from langstream.agents.transform.step import Apply, Step, TransformProcessor, condition_of
+from langstream.agents.transform.step import Apply, Step, TransformProcessor
 from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Configuration, Expression, Template, Text
 from langstream.errors import LangStreamError
-from langstream.expressions import compile_expression
+from langstream.expressions import compile_condition, compile_expression
 from langstream.records import SimpleRecord, header_text
 from langstream.templates import compile_template
 
@@ -37,11 +37,11 @@ class LogEventConfiguration(Configuration):
 
 def create(configuration: LogEventConfiguration) -> TransformProcessor:
     """The processor."""
-    return TransformProcessor(Step(_log_event(configuration), "log-event"))
+    return TransformProcessor(Step(_log_event(configuration), "log-event", reads_value=False))
 
 
 def _log_event(configuration: LogEventConfiguration) -> Apply:
-    condition = condition_of(configuration.when)
+    condition = None if configuration.when is None else compile_condition(configuration.when)
     writers: list[Callable[[WorkingRecord], None]] = []
     if configuration.fields:
         writers.append(_log_fields(configuration.fields))

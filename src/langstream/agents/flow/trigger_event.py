@@ -8,7 +8,7 @@ from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType
 from langstream.agents.flow.event_fields import EventField, event_builder
-from langstream.agents.transform.step import DROPPED, Apply, Step, TransformProcessor, condition_of, guarded
+from langstream.agents.transform.step import DROPPED, Apply, TransformProcessor, step_when
 from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Configuration, Expression, TopicName
 from langstream.records import Dispatched, Record
@@ -31,7 +31,7 @@ class TriggerEventConfiguration(Configuration):
 def create(configuration: TriggerEventConfiguration) -> TransformProcessor:
     """The processor."""
     apply = _trigger(configuration.destination, configuration.fields, configuration.continue_processing)
-    return TransformProcessor(Step(guarded(condition_of(configuration.when), apply), "trigger-event"))
+    return TransformProcessor(step_when(configuration.when, apply, "trigger-event", reads_value=False))
 
 
 def _trigger(destination: str, fields: Sequence[EventField], continue_processing: bool) -> Apply:

@@ -24,7 +24,7 @@ class DocumentToJsonConfiguration(Configuration):
 def create(configuration: DocumentToJsonConfiguration) -> TransformProcessor:
     """The processor."""
     apply = _document_to_json(configuration.text_field, configuration.copy_properties)
-    return TransformProcessor(Step(apply, "document-to-json"))
+    return TransformProcessor(Step(apply, "document-to-json", reads_value=False))
 
 
 def _document_to_json(text_field: str, copy_properties: bool) -> Apply:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.transform.avro import avro_json
 from langstream.agents.transform.part import parts
-from langstream.agents.transform.step import Apply, Conditional, Step, TransformProcessor, condition_of, guarded
+from langstream.agents.transform.step import Apply, Conditional, TransformProcessor, step_when
 from langstream.agents.transform.types import SCALAR_TYPES, one_of
 from langstream.agents.working_record import WorkingRecord, schema_type_of
 from langstream.configuration.model import Text
@@ -30,7 +30,7 @@ class CastConfiguration(Conditional):
 def create(configuration: CastConfiguration) -> TransformProcessor:
     """The processor."""
     apply = _cast(configuration.schema_type, *parts(configuration.part))
-    return TransformProcessor(Step(guarded(condition_of(configuration.when), apply), "cast"))
+    return TransformProcessor(step_when(configuration.when, apply, "cast"))
 
 
 def _cast(target: SchemaType, in_key: bool, in_value: bool) -> Apply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from langstream.agents.transform.avro import Addition, AvroShapes
 from langstream.agents.transform.fields import Target, target_of
@@ -17,7 +17,14 @@ from langstream.expressions import SchemaType, coerce, compile_expression
 from langstream.records import AvroValue
 
 Evaluate: TypeAlias = Callable[[WorkingRecord], Any]
+Convert: TypeAlias = Callable[[Any], Any]
 Change: TypeAlias = Callable[[WorkingRecord], None]
+
+_NEVER_CONVERTED: Final = frozenset((str, float, bool))
+"""Classes of results that are stored as they are anywhere, unless a type is declared."""
+
+_EXACT: Final = {SchemaType.STRING: str, SchemaType.DOUBLE: float, SchemaType.BOOLEAN: bool}
+"""The classes of results that have the declared type already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,8 @@ def computation(fields: Sequence[FieldSpec]) -> Apply:
         return [field for field in fields if field.target.root == root and (field.target.member is not None) is members]
 
     changes: list[Change] = []
-    changes += [partial(_set_whole_key, _evaluate(field, check_whole)) for field in select("key", members=False)]
-    changes += [partial(_set_whole_value, _evaluate(field, check_whole)) for field in select("value", members=False)]
+    changes += [partial(_set_whole_key, _evaluate(field, _whole(field))) for field in select("key", members=False)]
+    changes += [partial(_set_whole_value, _evaluate(field, _whole(field))) for field in select("value", members=False)]
     if in_key := select("key", members=True):
         changes.append(_key_members(in_key))
     if in_value := select("value", members=True):
@@ -69,38 +76,35 @@ def _in_order(changes: Sequence[Change]) -> Apply:
 # --- evaluation
 
 
-def _evaluate(field: FieldSpec, check: Callable[[Any], Any] = check_inferred) -> Evaluate:
-    """The field's result in its type. Errors name the field."""
+def _evaluate(field: FieldSpec, convert: Convert | None = None) -> Evaluate:
+    """The field's result, converted (without `convert`: to its type). Errors name the field."""
     evaluate = compile_expression(field.expression)
-    convert = check if field.declared is None else _conversion(field.declared)
-    name = field.name
+    if convert is None:
+        convert = check_inferred if field.declared is None else _conversion(field.declared)
+    finish, name = convert, field.name
+    plain = _NEVER_CONVERTED if field.declared is None else frozenset((_EXACT.get(field.declared),))
 
     def result(working: WorkingRecord) -> Any:
         try:
-            return convert(evaluate(working))
+            found = evaluate(working)
+            # the usual case first: text where text is wanted
+            return found if type(found) in plain else finish(found)
         except RecordError as error:
             raise RecordError(f"{name}: {error}") from error
 
     return result
 
 
-def _conversion(declared: SchemaType) -> Callable[[Any], Any]:
-    exact = {SchemaType.STRING: str, SchemaType.DOUBLE: float, SchemaType.BOOLEAN: bool}.get(declared)
+def _conversion(declared: SchemaType) -> Convert:
+    return lambda result: coerce(result, declared)
 
-    def convert(result: Any) -> Any:
-        # the usual case first: it is one already
-        return result if type(result) is exact else coerce(result, declared)
 
-    return convert
+def _whole(field: FieldSpec) -> Convert | None:
+    return check_whole if field.declared is None else None
 
 
 def _as_text(field: FieldSpec) -> Evaluate:
-    return _evaluate(FieldSpec(field.name, field.expression), header_result)
-
-
-def _as_member(field: FieldSpec) -> Evaluate:
-    evaluate = _evaluate(field)
-    return lambda working: json_member(evaluate(working))
+    return _evaluate(FieldSpec(field.name, field.expression, SchemaType.STRING), header_result)
 
 
 # --- storing
@@ -131,47 +135,53 @@ def _set_property(evaluate: Evaluate, name: str, working: WorkingRecord) -> None
 
 def _value_members(fields: Sequence[FieldSpec]) -> Change:
     in_avro = _avro_members(fields)
-    members = [(field.target.member or "", _as_member(field)) for field in fields]
-    if len(members) == 1:
-        name, evaluate = members[0]
+    in_object = _object_members(fields, WorkingRecord.set_value_field)
 
-        def set_one(working: WorkingRecord) -> None:
-            content = working.value
-            if type(content) is dict:
-                working.set_value_field(name, evaluate(working))
-            elif type(content) is AvroValue:
-                working.replace_value(in_avro(content, working), "AVRO")
-
-        return set_one
-
-    def set_all(working: WorkingRecord) -> None:
+    def set_members(working: WorkingRecord) -> None:
         content = working.value
         if type(content) is dict:
-            results = [evaluate(working) for _, evaluate in members]
-            working.freeze_for(results)
-            for (name, _), result in zip(members, results, strict=True):
-                working.set_value_field(name, result)
+            in_object(working)
         elif type(content) is AvroValue:
             working.replace_value(in_avro(content, working), "AVRO")
 
-    return set_all
+    return set_members
 
 
 def _key_members(fields: Sequence[FieldSpec]) -> Change:
     in_avro = _avro_members(fields)
-    members = [(field.target.member or "", _as_member(field)) for field in fields]
+    in_object = _object_members(fields, WorkingRecord.set_key_field)
 
-    def set_all(working: WorkingRecord) -> None:
+    def set_members(working: WorkingRecord) -> None:
         content = working.key
         if type(content) is dict:
-            results = [evaluate(working) for _, evaluate in members]
-            working.freeze_for(results)
-            for (name, _), result in zip(members, results, strict=True):
-                working.set_key_field(name, result)
+            in_object(working)
         elif type(content) is AvroValue:
             working.replace_key(in_avro(content, working), "AVRO")
 
+    return set_members
+
+
+def _object_members(fields: Sequence[FieldSpec], store: Callable[[WorkingRecord, str, Any], None]) -> Change:
+    if len(fields) == 1:
+        member, evaluate = fields[0].target.member or "", _evaluate(fields[0], _json_result(fields[0]))
+        return lambda working: store(working, member, evaluate(working))
+    members = [(field.target.member or "", _evaluate(field, _json_result(field))) for field in fields]
+
+    def set_all(working: WorkingRecord) -> None:
+        results = [evaluate(working) for _, evaluate in members]
+        working.freeze_for(results)
+        for (member, _), result in zip(members, results, strict=True):
+            store(working, member, result)
+
     return set_all
+
+
+def _json_result(field: FieldSpec) -> Convert:
+    """From the result of the field's expression to what a JSON object holds."""
+    if field.declared is None:
+        return lambda result: json_member(check_inferred(result))
+    convert = _conversion(field.declared)
+    return lambda result: json_member(convert(result))
 
 
 def _avro_members(fields: Sequence[FieldSpec]) -> Callable[[AvroValue, WorkingRecord], AvroValue]:

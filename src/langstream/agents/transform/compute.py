@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.transform.computation import FieldSpec, computation
 from langstream.agents.transform.fields import target_of
-from langstream.agents.transform.step import Conditional, Step, TransformProcessor, condition_of, guarded
+from langstream.agents.transform.step import Conditional, TransformProcessor, step_when
 from langstream.agents.transform.types import FIELD_TYPES, one_of
 from langstream.configuration.model import Configuration, Expression, Text
 from langstream.expressions import SchemaType
@@ -61,7 +61,7 @@ def create(configuration: ComputeConfiguration) -> TransformProcessor:
     apply = computation(
         [FieldSpec(field.name, field.expression, _meant(field.type), field.optional) for field in configuration.fields]
     )
-    return TransformProcessor(Step(guarded(condition_of(configuration.when), apply), "compute"))
+    return TransformProcessor(step_when(configuration.when, apply, "compute"))
 
 
 def _meant(declared: SchemaType | None) -> SchemaType | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from langstream.agents.declaration import AgentType, ComponentType, Composable
-from langstream.agents.transform.step import DROPPED, Conditional, Step, TransformProcessor, condition_of, guarded
+from langstream.agents.transform.step import DROPPED, Conditional, TransformProcessor, step_when
 
 
 class DropConfiguration(Conditional):
@@ -12,7 +12,7 @@ class DropConfiguration(Conditional):
 
 def create(configuration: DropConfiguration) -> TransformProcessor:
     """The processor."""
-    return TransformProcessor(Step(guarded(condition_of(configuration.when), lambda _: DROPPED), "drop"))
+    return TransformProcessor(step_when(configuration.when, lambda _: DROPPED, "drop", reads_value=False))
 
 
 AGENT = AgentType(

@@ -9,7 +9,7 @@ from pydantic import Field
 from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.transform.avro import AvroShapes
 from langstream.agents.transform.part import parts
-from langstream.agents.transform.step import Apply, Conditional, Step, TransformProcessor, condition_of, guarded
+from langstream.agents.transform.step import Apply, Conditional, TransformProcessor, step_when
 from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Text
 from langstream.records import AvroValue
@@ -25,7 +25,7 @@ class DropFieldsConfiguration(Conditional):
 def create(configuration: DropFieldsConfiguration) -> TransformProcessor:
     """The processor."""
     apply = _drop_fields(tuple(configuration.fields), *parts(configuration.part))
-    return TransformProcessor(Step(guarded(condition_of(configuration.when), apply), "drop-fields"))
+    return TransformProcessor(step_when(configuration.when, apply, "drop-fields"))
 
 
 def _drop_fields(names: tuple[str, ...], in_key: bool, in_value: bool) -> Apply:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.transform.avro import AvroShapes
-from langstream.agents.transform.step import Apply, Conditional, Step, TransformProcessor, condition_of, guarded
+from langstream.agents.transform.step import Apply, Conditional, TransformProcessor, step_when
 from langstream.agents.working_record import WorkingRecord, described
 from langstream.configuration.model import Text
 from langstream.errors import RecordError
@@ -29,7 +29,7 @@ class FlattenConfiguration(Conditional):
 def create(configuration: FlattenConfiguration) -> TransformProcessor:
     """The processor."""
     apply = _flatten(configuration.delimiter, configuration.part)
-    return TransformProcessor(Step(guarded(condition_of(configuration.when), apply), "flatten"))
+    return TransformProcessor(step_when(configuration.when, apply, "flatten"))
 
 
 def _flatten(delimiter: str, part: str | None) -> Apply:

@@ -6,7 +6,7 @@ from typing import Any
 
 from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.transform.avro import AvroShapes
-from langstream.agents.transform.step import Apply, Conditional, Step, TransformProcessor, condition_of, guarded
+from langstream.agents.transform.step import Apply, Conditional, TransformProcessor, step_when
 from langstream.agents.working_record import WorkingRecord
 from langstream.records import AvroValue
 
@@ -17,7 +17,7 @@ class MergeKeyValueConfiguration(Conditional):
 
 def create(configuration: MergeKeyValueConfiguration) -> TransformProcessor:
     """The processor."""
-    return TransformProcessor(Step(guarded(condition_of(configuration.when), _merge()), "merge-key-value"))
+    return TransformProcessor(step_when(configuration.when, _merge(), "merge-key-value"))
 
 
 def _merge() -> Apply:

@@ -8,7 +8,7 @@ would one after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from langstream.agents.working_record import WorkingRecord
@@ -21,17 +21,19 @@ from langstream.sdk.contract import AgentContext, Outcome, Processor
 Apply: TypeAlias = Callable[[WorkingRecord], "Sequence[Record] | None"]
 """Works on a record. None: it goes on to the next step; a sequence is all that becomes of it."""
 
-Condition: TypeAlias = Callable[[WorkingRecord], bool]
-
 DROPPED: Sequence[Record] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One agent's part of a chain. `agent` says whose, for messages."""
+    """One agent's part of a chain. `agent` says whose, for messages.
+
+    `reads_value` tells that it begins by looking at the value, so that the value may as well be parsed at once.
+    """
 
     apply: Apply
     agent: str
+    reads_value: bool = True
 
 
 class Conditional(Configuration):
@@ -49,17 +51,20 @@ class TransformProcessor(Processor):
 
     async def start(self, context: AgentContext) -> None:
         """Take the agent's id, to be named in errors."""
-        self.steps = tuple(Step(step.apply, f"{context.agent_id} ({step.agent})") for step in self.steps)
+        self.steps = tuple(replace(step, agent=f"{context.agent_id} ({step.agent})") for step in self.steps)
 
     def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """One outcome per record: its result, nothing if it was dropped, or the error."""
         steps = self.steps
+        reads_value = bool(steps) and steps[0].reads_value
         outcomes: list[Outcome] = []
         add = outcomes.append
         for record in records:
             step = None
             try:
                 working = WorkingRecord(record)
+                if reads_value:
+                    working.open_value()
                 for step in steps:
                     results = step.apply(working)
                     if results is not None:
@@ -92,17 +97,18 @@ def _failure(error: Exception, agent: str) -> RecordError:
     return failure
 
 
-def guarded(condition: Condition | None, apply: Apply) -> Apply:
-    """The same, only for records for which the condition holds."""
-    if condition is None:
-        return apply
+def step_when(when: str | None, apply: Apply, agent: str, *, reads_value: bool = True) -> Step:
+    """A step for the records for which a condition holds; without one, for all."""
+    if when is None:
+        return Step(apply, agent, reads_value)
+    holds = compile_condition(when)
 
     def apply_when(working: WorkingRecord) -> Sequence[Record] | None:
-        return apply(working) if condition(working) else None
+        return apply(working) if holds(working) else None
 
-    return apply_when
+    return Step(apply_when, agent, mentions_value(when))
 
 
-def condition_of(when: str | None) -> Condition | None:
-    """The compiled condition; None for no condition."""
-    return None if when is None else compile_condition(when)
+def mentions_value(expression: str) -> bool:
+    """Whether an expression may look at the value."""
+    return "value" in expression

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import AliasChoices, Field
 
 from langstream.agents.declaration import AgentType, ComponentType, Composable
-from langstream.agents.transform.step import Apply, Conditional, Step, TransformProcessor, condition_of, guarded
+from langstream.agents.transform.step import Apply, Conditional, TransformProcessor, step_when
 from langstream.agents.working_record import WorkingRecord
 
 
@@ -23,7 +23,7 @@ class UnwrapKeyValueConfiguration(Conditional):
 def create(configuration: UnwrapKeyValueConfiguration) -> TransformProcessor:
     """The processor."""
     apply = _unwrap(configuration.unwrap_key)
-    return TransformProcessor(Step(guarded(condition_of(configuration.when), apply), "unwrap-key-value"))
+    return TransformProcessor(step_when(configuration.when, apply, "unwrap-key-value", reads_value=False))
 
 
 def _unwrap(unwrap_key: bool) -> Apply:
