@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 import pytest
@@ -96,3 +97,29 @@ async def test_the_last_error_is_raised_when_attempts_are_used_up() -> None:
 
     with pytest.raises(ServiceError, match="failure 3"):
         await RetryPolicy(attempts=3, sleep=sleep).run(call)
+
+
+async def test_a_stream_is_opened_again_until_it_has_yielded_something() -> None:
+    attempts: list[list[int | ServiceError]] = [[ServiceError("down")], [1, 2, ServiceError("broken")]]
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async def opened() -> AsyncGenerator[int, None]:
+        for item in attempts.pop(0):
+            if isinstance(item, ServiceError):
+                raise item
+            yield item
+
+    policy = RetryPolicy(sleep=sleep, spread=lambda longest: longest)
+    seen: list[int] = []
+
+    async def read() -> None:
+        async for item in policy.stream(opened):
+            seen.append(item)
+
+    with pytest.raises(ServiceError, match="broken"):
+        await read()
+    assert seen == [1, 2]
+    assert waits == [0.5]
