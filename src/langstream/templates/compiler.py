@@ -9,15 +9,13 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from langstream.records import AvroValue
-from langstream.templates.contexts import MISSING, Context, look_up, root, step
+from langstream.templates.contexts import MISSING, Context, finder
 from langstream.templates.errors import TemplateError
 from langstream.templates.parser import Part, Section, Text, Variable, parse
 from langstream.templates.values import escaped, printed
 
 Write: TypeAlias = Callable[[Any], str]
 """Writes a part: from the record outside of sections, from a `Context` inside."""
-
-Find: TypeAlias = Callable[[Any], Any]
 
 _LEGACY_OPENING: Final = "{{%"
 _MAX_SHOWN: Final = 80
@@ -57,41 +55,11 @@ def _sequence(parts: tuple[Part, ...], *, in_section: bool) -> Write:
     return write
 
 
-# --- names
-
-
-def _finder(name: str, in_section: bool) -> Find:
-    parts = (name,) if name == "." else tuple(part.strip() for part in name.split("."))
-    if in_section:
-        return lambda context: look_up(context, name, parts)
-    if parts[0] in (".", "this") or not all(parts):
-        return lambda scope: look_up(Context(scope), name, parts)
-    return _path(root(parts[0]), parts[1:])
-
-
-def _path(start: Find, rest: tuple[str, ...]) -> Find:
-    if not rest:
-        return start
-
-    def find(scope: Any) -> Any:
-        found = start(scope)
-        for part in rest:
-            if type(found) is dict:
-                found = found.get(part, MISSING)
-            elif found is None or found is MISSING:
-                return MISSING
-            else:
-                found = step(found, part)
-        return found
-
-    return find
-
-
 # --- parts
 
 
 def _variable(part: Variable, in_section: bool) -> Write:
-    find, name, line, escape = _finder(part.name, in_section), part.name, part.line, part.escaped
+    find, name, line, escape = finder(part.name, in_section=in_section), part.name, part.line, part.escaped
 
     def write(scope: Any) -> str:
         found = find(scope)
@@ -115,7 +83,7 @@ def _missing(name: str, line: int, *, null: bool) -> TemplateError:
 
 
 def _section(part: Section, in_section: bool) -> Write:
-    find = _finder(part.name, in_section)
+    find = finder(part.name, in_section=in_section)
     if part.inverted:
         otherwise = _sequence(part.content, in_section=in_section)
         return lambda scope: otherwise(scope) if _nothing(find(scope)) else ""

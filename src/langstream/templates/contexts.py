@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from langstream.records import AvroValue
+
+Find: TypeAlias = Callable[[Any], Any]
 
 MISSING: Final = object()
 """What a look-up gives for a name that is nowhere. Null is a value."""
@@ -34,8 +36,33 @@ class Context:
         self.last = last
 
 
-def root(name: str) -> Callable[[Any], Any]:
-    """The function that reads a root name: a key of a mapping, or the attribute of that name."""
+def finder(name: str, *, in_section: bool) -> Find:
+    """The function that looks up a name: in the record, or, inside of sections, in a `Context`.
+
+    Inside, the whole name is looked for in the items around first; then its first part, there and in the record, and
+    from what is found part by part.
+    """
+    if name in _LOOP:
+        return (lambda context: _loop_variable(context, name)) if in_section else (lambda _scope: MISSING)
+    parts = (name,) if name == "." else tuple(part.strip() for part in name.split("."))
+    if parts[0] in (".", "this"):
+        return _path(_item if in_section else _itself, parts[1:])
+    if not in_section:
+        return _path(_root(parts[0]), parts[1:])
+    path = _path(_outwards(parts[0]), parts[1:])
+    return path if len(parts) == 1 else _whole_or(name, path)
+
+
+def _item(context: Context) -> Any:
+    return context.item
+
+
+def _itself(scope: Any) -> Any:
+    return scope
+
+
+def _root(name: str) -> Find:
+    """A root name of the record: a key of a mapping, or the attribute of that name."""
     attribute = _ATTRIBUTES.get(name)
 
     def read(scope: Any) -> Any:
@@ -48,41 +75,50 @@ def root(name: str) -> Callable[[Any], Any]:
     return read
 
 
-def look_up(context: Context, name: str, parts: tuple[str, ...]) -> Any:
-    """A name: whole in the sections around, else its first part there or in the record, then part by part."""
-    if name in _LOOP:
-        return _loop_variable(context, name)
-    if parts[0] in (".", "this"):
-        found = context.item
-    else:
-        found = _search(context, name) if len(parts) > 1 else MISSING
-        if found is not MISSING:
-            return found
-        found = _find(context, parts[0])
-    for part in parts[1:]:
-        if found is None or found is MISSING:
-            return MISSING
-        found = step(found, part)
-    return found
+def _outwards(name: str) -> Find:
+    """A name in the current item, the items around it, and the record."""
+    read = _root(name)
+
+    def find(context: Context) -> Any:
+        while context.outer is not None:
+            item = context.item
+            found = item.get(name, MISSING) if type(item) is dict else step(item, name)
+            if found is not MISSING:
+                return found
+            context = context.outer
+        return read(context.item)
+
+    return find
 
 
-def _search(context: Context | None, name: str) -> Any:
-    """The whole name as a key of an item; not of the record."""
-    while context is not None and context.outer is not None:
-        if isinstance(context.item, Mapping) and name in context.item:
-            return context.item[name]
-        context = context.outer
-    return MISSING
+def _whole_or(name: str, path: Find) -> Find:
+    def find(context: Context) -> Any:
+        level = context
+        while level.outer is not None:
+            if isinstance(level.item, Mapping) and name in level.item:
+                return level.item[name]
+            level = level.outer
+        return path(context)
+
+    return find
 
 
-def _find(context: Context, name: str) -> Any:
-    current: Context | None = context
-    while current is not None:
-        found = root(name)(current.item) if current.outer is None else step(current.item, name)
-        if found is not MISSING:
-            return found
-        current = current.outer
-    return MISSING
+def _path(start: Find, rest: tuple[str, ...]) -> Find:
+    if not rest:
+        return start
+
+    def find(scope: Any) -> Any:
+        found = start(scope)
+        for part in rest:
+            if type(found) is dict:
+                found = found.get(part, MISSING)
+            elif found is None or found is MISSING:
+                return MISSING
+            else:
+                found = step(found, part)
+        return found
+
+    return find
 
 
 def step(base: Any, name: str) -> Any:

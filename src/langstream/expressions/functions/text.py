@@ -41,7 +41,7 @@ def _contains(value: Any, piece: Any) -> bool:
 
 
 def _concat(*values: Any) -> str:
-    return "".join([text_form(value) for value in values if value is not None])
+    return "".join([value if type(value) is str else text_form(value) for value in values if value is not None])
 
 
 def _replace(value: Any, source: Any, replacement: Any) -> str | None:
