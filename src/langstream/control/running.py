@@ -97,10 +97,7 @@ class RunningApplication:
         """Start the nodes again with fresh code of the application's own agents."""
         from langstream.agents.custom.code import forget
 
-        await self.deployment.stop()
-        forget(self.files.directory)
-        self.deployment = self._deployment(self.plan)
-        await self.deployment.start()
+        await self.deployment.reload(lambda: forget(self.files.directory))
 
     async def replace(self, plan: ExecutionPlan) -> None:
         """Run another plan of the same application on the same cluster."""
