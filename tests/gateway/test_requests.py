@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,6 +167,22 @@ async def test_a_body_that_is_too_large_is_refused(start: Start) -> None:
     gateway = await start(UP, settings=GatewaySettings(max_body_bytes=1000))
     assert (await post(gateway, "x" * 1000))[0] == 200
     assert (await post(gateway, "x" * 1001))[0] == 413
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = await start(UP)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
+    path = "/api/gateways/produce/default/app/up"
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.sleep(0.05)
+    assert (await post(gateway, "whole"))[0] == 200
+    assert not caplog.records
 
 
 async def test_values_for_an_avro_topic_fit_its_schema(start: Start) -> None:

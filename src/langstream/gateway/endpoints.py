@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeAlias, TypeVar
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from langstream.errors import GatewayError
 from langstream.gateway.problems import problem_response, refusal
 
-logger = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 REASON_BYTES: Final = 123
 """What fits into the close frame of a WebSocket."""
@@ -96,7 +96,7 @@ def refused_at(scope: Scope, error: Exception) -> GatewayError:
     """The refusal that the error amounts to, with the place it belongs to."""
     refused = refusal(error)
     if refused is None:
-        logger.error("a request failed", path=scope["path"], exc_info=error)
+        log.error("the request %s failed", scope["path"], exc_info=error)
         refused = GatewayError(500, "the gateway failed; its log has the reason")
     path = scope.get("path_params", {})
     if "gateway" not in path:

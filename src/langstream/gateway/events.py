@@ -7,20 +7,19 @@ the gateway's authentication but its provider's name.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import structlog
-
 from langstream.application.model import Gateway
 from langstream.gateway.call import Call
 from langstream.gateway.producers import ProducerCache
 from langstream.records import SimpleRecord, dump_json
 
-logger = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 CATEGORY: Final = "Gateway"
 CONNECTED: Final = "ClientConnected"
@@ -61,7 +60,7 @@ class Events:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._send(call, DISCONNECTED)
         except Exception as error:
-            logger.warning("an event was lost", gateway=call.gateway.id, type=DISCONNECTED, error=str(error))
+            log.warning("gateway %s: an event %s was lost: %s", call.gateway.id, DISCONNECTED, error)
 
     async def _send(self, call: Call, type: str) -> None:
         topic = call.gateway.events_topic

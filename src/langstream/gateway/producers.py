@@ -7,20 +7,19 @@ holder closes it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import structlog
-
 from langstream.errors import LangStreamError
 from langstream.gateway.directory import Target
 from langstream.gateway.metrics import GatewayMetrics
 from langstream.topics.contract import TopicCluster, TopicProducer
 
-logger = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 Key: TypeAlias = tuple[str, str, str, str, int]
 """Tenant, application, gateway, topic, cluster."""
@@ -134,4 +133,4 @@ async def _close(entry: _Entry) -> None:
     try:
         await entry.producer.close()
     except LangStreamError as error:
-        logger.warning("closing a producer failed", error=str(error))
+        log.warning("closing a producer failed: %s", error)

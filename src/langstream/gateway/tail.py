@@ -10,10 +10,9 @@ A reader that fails ends the tail, and with it every session; none stays open an
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Final, Protocol
-
-import structlog
 
 from langstream.errors import TopicError
 from langstream.gateway.delivery import Delivery
@@ -21,7 +20,7 @@ from langstream.gateway.filters import Filter, FilterIndex
 from langstream.gateway.metrics import GatewayMetrics
 from langstream.topics.contract import Fetched, TopicCluster
 
-logger = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 READ_RECORDS: Final = 500
 READ_SECONDS: Final = 5.0
@@ -94,7 +93,7 @@ class Tail:
                     await self._hand_over(run)
                 self.positions.update(self._reader.next_offsets())
         except Exception as error:
-            logger.warning("reading a topic failed", topic=self.topic, error=str(error))
+            log.warning("reading topic %s failed: %s", self.topic, error)
             self._end(error)
         finally:
             self._metrics.tails.dec()
