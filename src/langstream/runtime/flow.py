@@ -65,6 +65,7 @@ class Flow:
         self.counts = counts
         self.in_flight = 0
         self.failed = False
+        self.undecided = 0
         self.error: BaseException | None = None
         self.changed = asyncio.Event()
         """There is room again, or the flow failed."""
@@ -285,6 +286,7 @@ class Flow:
             self._abandon(unit)
             return True
         if isinstance(self._intake, SourceIntake):
+            self.undecided += 1
             self._begin(self._ask_source(self._intake, unit, failure, decided))
             return False
         if self._policy.on_failure is OnFailure.DEAD_LETTER and self._ends.dead_letter is not None:
@@ -312,10 +314,14 @@ class Flow:
             self._fail(failure)
             return
         self._abandon(unit)
+        self.undecided -= 1
         if decided is not None:
             decided()
         else:
             self.finished(unit)
+        if not self.undecided:
+            for stage in reversed(self.stages):
+                stage.resume()
 
     def _fail(self, failure: Failure) -> None:
         error = AgentFailed(failure.describe(self._redact))

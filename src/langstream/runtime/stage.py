@@ -25,6 +25,8 @@ class Owner(Protocol):
 
     failed: bool
     """Nothing may be begun or let out any more."""
+    undecided: int
+    """Records that failed for good and may still fail the node: until that is decided, nothing is begun or let out."""
 
     def left(self, stage: Stage, items: Sequence[Item]) -> None:
         """These records left the stage, in order, with their results."""
@@ -56,6 +58,7 @@ class Stage:
         self._parked: dict[bytes, list[tuple[int, Item]]] = {}
         self._held: Counter[bytes | None] = Counter()
         self._calls: set[asyncio.Task[None]] = set()
+        self._deferred: list[Item] = []
         self._timers: dict[Item, asyncio.TimerHandle] = {}
         self._oldest: float | None = None
         self._flush: asyncio.TimerHandle | None = None
@@ -109,7 +112,7 @@ class Stage:
 
     def pump(self) -> None:
         """Begin as many calls as the worker wants."""
-        while self._ready and not self._owner.failed:
+        while self._ready and not self._owner.failed and not self._owner.undecided:
             batching = self.worker.batching
             if len(self._calls) >= max(1, batching.concurrency):
                 return
@@ -221,6 +224,9 @@ class Stage:
                 again.append(item)
             elif self._settle_one(item, outcome):
                 finished.append(item)
+            elif self._owner.undecided:
+                self._let_out(finished)  # these came before it
+                finished = []
         for item in again:
             heapq.heappush(self._ready, (item.sequence, item))
         self._free(items)
@@ -295,7 +301,19 @@ class Stage:
 
     # --- leaving ----------------------------------------------------------------------------------------------------
 
-    def _leave(self, finished: Iterable[Item]) -> None:
+    def resume(self) -> None:
+        """What was undecided is decided."""
+        deferred, self._deferred = self._deferred, []
+        self._leave(deferred)
+        self.pump()
+
+    def _leave(self, finished: Sequence[Item]) -> None:
+        if self._owner.undecided:
+            self._deferred += finished
+        else:
+            self._let_out(finished)
+
+    def _let_out(self, finished: Iterable[Item]) -> None:
         """Let out whatever is at the head of both its key and its source record."""
         leaving: list[Item] = []
         for item in finished:
