@@ -63,6 +63,7 @@ def failure(text: str, **value: Any) -> ExpressionError:
         ("fn:filter(value.l, 'record >')", "the condition of fn:filter: expected a value", 20),
         ("fn:timestampAdd(0, 1, 'weeks')", "expected years, months, days", 1),
         ("9" * 1001, "1000 digits", 1),
+        ("1 + 1e30099999999999999999999", "is beyond all numbers", 5),
     ],
 )
 def test_a_text_that_is_no_expression_is_refused_with_a_reason_and_a_place(

@@ -93,19 +93,19 @@ def attempt(text: str, value: Any = RECORD) -> None:
 
 
 @given(st.lists(PIECES, max_size=12).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_sequence_of_tokens_is_an_expression_or_refused(text: str) -> None:
     attempt(text)
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_text_is_an_expression_or_refused(text: str) -> None:
     attempt(text)
 
 
 @given(EXPRESSIONS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_well_formed_expression_gives_a_result_or_an_expression_error(text: str) -> None:
     try:
         outcome = compile_expression(text)(record())
@@ -134,14 +134,14 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.sampled_from(SchemaType))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_value_becomes_the_declared_type_or_is_refused(value: Any, target: SchemaType) -> None:
     with contextlib.suppress(ExpressionError):
         coerce(value, target)
 
 
 @given(VALUES, VALUES, st.sampled_from(["+", "-", "*", "/", "%", "+=", "==", "!=", "<", "<=", ">", ">="]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_two_values_can_be_operands_or_are_refused(left: Any, right: Any, sign: str) -> None:
     with contextlib.suppress(ExpressionError):
         compile_expression(f"value.l {sign} value.r")(record({"l": left, "r": right}))

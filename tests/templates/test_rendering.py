@@ -93,6 +93,13 @@ def test_an_item_that_is_null_hides_the_name_further_out() -> None:
         render("{{# value }}{{# l }}{{ t }}{{/ l }}{{/ value }}", value={"t": "outer", "l": [{"t": None}]})
 
 
+def test_a_value_without_a_text_is_an_error() -> None:
+    with pytest.raises(TemplateError, match="template line 1: the variable v has no text"):
+        render("{{ v }}", v={"f": len})
+    with pytest.raises(TemplateError, match="the variable v has no text"):
+        render("{{ v }}", v=10**5000)
+
+
 def test_the_current_item_needs_a_section() -> None:
     for name in (".", "this"):
         with pytest.raises(TemplateError, match="none is open"):

@@ -10,8 +10,10 @@
 from __future__ import annotations
 
 from langstream.expressions.compiler import compile_condition, compile_expression
+from langstream.expressions.documents import json_form
 from langstream.expressions.errors import ExpressionError, ExpressionSyntaxError
 from langstream.expressions.scope import Scope
+from langstream.expressions.text import text_form
 from langstream.expressions.types import SchemaType, coerce
 
 __all__ = [
@@ -22,4 +24,6 @@ __all__ = [
     "coerce",
     "compile_condition",
     "compile_expression",
+    "json_form",
+    "text_form",
 ]

@@ -6,13 +6,11 @@ in between. What does not depend on the record is computed once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any
 
-from langstream.expressions.errors import ExpressionError, ExpressionSyntaxError
-from langstream.expressions.frames import MISSING, Frame, ItemScope
-from langstream.expressions.functions import LIBRARY, VARIES, unknown_function
-from langstream.expressions.functions.structures import list_of
+from langstream.expressions.calls import Condition, Evaluate, compile_call, located
+from langstream.expressions.errors import ExpressionError
+from langstream.expressions.frames import MISSING, Frame
 from langstream.expressions.navigation import member
 from langstream.expressions.operators import BINARY, UNARY, equal
 from langstream.expressions.paths import compile_comparison, compile_path, compile_root
@@ -33,26 +31,13 @@ from langstream.expressions.syntax import (
     Sequence,
     Unary,
 )
-from langstream.expressions.text import text_form
 from langstream.expressions.types import to_boolean
 from langstream.expressions.wording import described
-
-Evaluate: TypeAlias = Callable[[Any], Any]
-Condition: TypeAlias = Callable[[str], Callable[[Any], bool]]
-
-_MAX_CONDITIONS: Final = 64
 
 
 def compile_node(node: Node, condition: Condition) -> Evaluate:
     """The closure of a tree. `condition` compiles the text inside `fn:filter`."""
     return _Compiler(condition).compile(node)
-
-
-def located(error: ExpressionError, column: int) -> ExpressionError:
-    """The error, placed there unless it has a place already."""
-    if not error.column:
-        error.column = column
-    return error
 
 
 class _Compiler:
@@ -80,7 +65,7 @@ class _Compiler:
             case MapLiteral():
                 return self.map_literal(node)
             case Call():
-                return self.call(node)
+                return compile_call(node, self.compile, self.condition)
             case Invoke():
                 return self.invoke(node)
             case Lambda():
@@ -168,71 +153,6 @@ class _Compiler:
                 raise ExpressionError("bad-argument", "a list or a map cannot be a key", column=column) from None
 
         return evaluate
-
-    # --- calls
-
-    def call(self, node: Call) -> Evaluate:
-        function = LIBRARY.get(node.function)
-        if function is None:
-            raise ExpressionSyntaxError(unknown_function(node.function), column=node.column)
-        if not function.accepts(len(node.arguments)):
-            given = len(node.arguments)
-            raise ExpressionSyntaxError(
-                f"{function.signature} takes {_count(function.least, function.most)}, but {given} "
-                f"{'is' if given == 1 else 'are'} given",
-                column=node.column,
-            )
-        if function.name == "filter":
-            return self.filter(node)
-        return self.library_call(node)
-
-    def library_call(self, node: Call) -> Evaluate:
-        function = LIBRARY[node.function]
-        call, column = function.call, node.column
-        if function.bind is not None:
-            literals = tuple(part.value if isinstance(part, Literal) else VARIES for part in node.arguments)
-            try:
-                call = function.bind(literals)
-            except ExpressionError as error:
-                raise ExpressionSyntaxError(str(error), column=column) from None
-        arguments = [self.compile(argument) for argument in node.arguments]
-        name = function.name if "." in function.name else f"fn:{function.name}"
-
-        def failed(error: ExpressionError) -> ExpressionError:
-            if error.column:
-                return error
-            message = str(error) if name in str(error) else f"{name}: {error}"
-            return ExpressionError(error.kind, message, column=column)
-
-        return _call_of(call, arguments, failed)
-
-    def filter(self, node: Call) -> Evaluate:
-        items, text, column = self.compile(node.arguments[0]), node.arguments[1], node.column
-        if isinstance(text, Literal) and isinstance(text.value, str):
-            try:
-                known = self.condition(text.value)
-            except ExpressionSyntaxError as error:
-                raise ExpressionSyntaxError(f"the condition of fn:filter: {error}", column=text.column) from None
-            return lambda scope: _filtered(items(scope), lambda: known, scope, column)
-        source, compile_text = self.compile(text), self.condition
-        compiled: dict[str, Callable[[Any], bool]] = {}
-
-        def condition(scope: Any) -> Callable[[Any], bool]:
-            wanted = source(scope)
-            if wanted is None:
-                raise ExpressionError("null-boolean", "the condition of fn:filter is null", column=column)
-            wanted = text_form(wanted)
-            if wanted not in compiled:
-                if len(compiled) >= _MAX_CONDITIONS:
-                    compiled.clear()
-                try:
-                    compiled[wanted] = compile_text(wanted)
-                except ExpressionSyntaxError as error:
-                    message = f"the condition of fn:filter: {error}"
-                    raise ExpressionError("parse", message, column=column) from None
-            return compiled[wanted]
-
-        return lambda scope: _filtered(items(scope), lambda: condition(scope), scope, column)
 
     # --- variables and lambdas
 
@@ -341,52 +261,3 @@ def _distinct(items: list[Any]) -> tuple[Any, ...]:
         if not any(type(item) is type(other) and equal(item, other) for other in kept):
             kept.append(item)
     return tuple(kept)
-
-
-def _filtered(items: Any, condition: Callable[[], Callable[[Any], bool]], scope: Any, column: int) -> Any:
-    if items is None:
-        return None
-    try:
-        candidates = items if isinstance(items, list | tuple) else list_of(items, "filter")
-    except ExpressionError as error:
-        raise located(error, column) from None
-    holds = condition()
-    item_scope = ItemScope(scope)
-    kept: list[Any] = []
-    for item in candidates:
-        if item is not None:
-            item_scope.record = item
-            if holds(item_scope):
-                kept.append(item)
-    return kept
-
-
-def _call_of(
-    call: Callable[..., Any], arguments: list[Evaluate], failed: Callable[[ExpressionError], ExpressionError]
-) -> Evaluate:
-    if len(arguments) == 1:
-        (only,) = arguments
-
-        def evaluate_one(scope: Any) -> Any:
-            argument = only(scope)
-            try:
-                return call(argument)
-            except ExpressionError as error:
-                raise failed(error) from None
-
-        return evaluate_one
-
-    def evaluate(scope: Any) -> Any:
-        values = [argument(scope) for argument in arguments]
-        try:
-            return call(*values)
-        except ExpressionError as error:
-            raise failed(error) from None
-
-    return evaluate
-
-
-def _count(least: int, most: int | None) -> str:
-    if most is None:
-        return f"{least} or more arguments"
-    return f"{most or 'no'} argument{'' if most == 1 else 's'}"

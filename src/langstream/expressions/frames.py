@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-_MISSING: Final = object()
+MISSING: Final = object()
+"""What `Frame.find` gives for a variable that was never set."""
 
 
 class _Inner:
@@ -75,12 +76,8 @@ class Frame(_Inner):
             if name in frame._variables:
                 return frame._variables[name]
             frame = frame._parent
-        return _MISSING
+        return MISSING
 
     def assign(self, name: str, value: Any) -> None:
         """Set the variable in this frame."""
         self._variables[name] = value
-
-
-MISSING: Final = _MISSING
-"""What `Frame.find` gives for a variable that was never set."""

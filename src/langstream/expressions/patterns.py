@@ -7,10 +7,9 @@ no pattern, and no text, can hold up a node.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-
-import regex
 
 from langstream.expressions.errors import ExpressionError
 from langstream.expressions.wording import described
@@ -18,7 +17,7 @@ from langstream.expressions.wording import described
 TIME_LIMIT_SECONDS: Final = 0.5
 _MAX_PATTERN: Final = 10_000
 _MAX_REPEAT: Final = 10_000
-_REPEAT: Final = regex.compile(r"\{(\d+)(?:,(\d*))?\}")
+_REPEAT: Final = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 
 _SETS: Final = {
     "d": "0-9",
@@ -150,6 +149,8 @@ def pattern(source: str) -> Pattern:
 
 
 def _compile(source: str) -> Any:
+    import regex  # half of the time that importing this package would take
+
     if len(source) > _MAX_PATTERN:
         raise ExpressionError("bad-argument", f"a regular expression may have {_MAX_PATTERN} characters")
     for found in _REPEAT.finditer(source):
@@ -194,7 +195,7 @@ def _escape(source: str, position: int, in_class: bool) -> tuple[str, int]:
     if letter == "Q":
         end = source.find(r"\E", position)
         quoted = source[position + 1 :] if end < 0 else source[position + 1 : end]
-        return regex.escape(quoted, special_only=False), len(source) if end < 0 else end + 2
+        return re.escape(quoted), len(source) if end < 0 else end + 2
     if letter.lower() in _SETS and letter:
         return _set(_SETS[letter.lower()], letter.isupper(), in_class), position + 1
     if letter in ("p", "P"):
@@ -207,7 +208,7 @@ def _escape(source: str, position: int, in_class: bool) -> tuple[str, int]:
     if letter == "x" and source[position + 1 : position + 2] == "{":
         end = source.find("}", position)
         digits = source[position + 2 : end]
-        if end > 0 and regex.fullmatch("[0-9a-fA-F]{1,6}", digits):
+        if end > 0 and re.fullmatch("[0-9a-fA-F]{1,6}", digits):
             return rf"\U{digits.zfill(8)}", end + 1
     return "\\" + letter, position + 1
 

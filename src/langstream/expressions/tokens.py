@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from langstream.expressions.errors import ExpressionSyntaxError
@@ -136,7 +136,13 @@ def _number_value(found: re.Match[str]) -> int | float | Decimal:
     if digits.isdigit():
         return int(digits)
     number = float(digits)
-    return Decimal(digits) if number in (float("inf"), 0.0) and Decimal(digits) else number
+    if number not in (float("inf"), 0.0):
+        return number
+    try:
+        exact = Decimal(digits)  # beyond the range of doubles, or zero
+    except InvalidOperation:
+        raise ExpressionSyntaxError(f"{digits} is beyond all numbers", column=found.start() + 1) from None
+    return exact if exact else number
 
 
 def _word(word: str, column: int) -> Token:

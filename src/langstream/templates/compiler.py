@@ -69,7 +69,10 @@ def _variable(part: Variable, in_section: bool) -> Write:
             raise _missing(name, line, null=found is None)
         if found is scope or (isinstance(scope, Context) and scope.outer is None and found is scope.item):
             raise TemplateError(f"template line {line}: {{{{{name}}}}} is the item of a section, but none is open here")
-        text = printed(found)
+        try:
+            text = printed(found)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise TemplateError(f"template line {line}: the variable {name} has no text: {error}") from None
         return escaped(text) if escape else text
 
     return write

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+import langstream.expressions
 from langstream.expressions import (
     ExpressionError,
     ExpressionSyntaxError,
@@ -87,3 +89,10 @@ def test_a_refusal_reads_as_the_page_says() -> None:
 @pytest.mark.parametrize("name", LIBRARY)
 def test_every_function_is_on_the_page(name: str) -> None:
     assert f"fn:{name}(" in PAGE or name.rpartition(".")[2] in PAGE
+
+
+@pytest.mark.parametrize("module", [langstream.expressions, langstream.expressions.types])
+def test_the_examples_in_the_code_hold(module: ModuleType) -> None:
+    outcome = doctest.testmod(module)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0

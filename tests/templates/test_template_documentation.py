@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import langstream.templates
 from langstream.templates import TemplateError, TemplateSyntaxError, compile_template
 
 PAGE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()
@@ -54,3 +56,9 @@ def test_a_refusal_reads_as_the_page_says(text: str, message: str) -> None:
     with pytest.raises(TemplateSyntaxError) as refused:
         compile_template(text)
     assert str(refused.value) == message
+
+
+def test_the_examples_in_the_code_hold() -> None:
+    outcome = doctest.testmod(langstream.templates)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
