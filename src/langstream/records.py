@@ -103,7 +103,7 @@ class SimpleRecord(Record):
     ) -> None:
         self._value = value
         self._key = key
-        self._headers: Headers = tuple(headers) if headers else ()
+        self._headers: Headers = headers if type(headers) is tuple else tuple(headers) if headers else ()
         self._origin = origin
         self._timestamp = timestamp
         self.destination: str | None = None
@@ -257,27 +257,47 @@ def parse_document(text: str | bytes) -> Any:
     deeper than 1,024 levels leave the text as it is, as do integers of more than 4,300 digits. All other integers
     are exact; of duplicate names the last one wins.
     """
-    binary = type(text) is bytes
+    if type(text) is bytes:
+        return _parse_bytes(text)
+    assert type(text) is str
     # A look at the first character spares the parser most plain text.
     first = text[:1]
-    if first != (b"{" if binary else "{") and (first not in _BLANKS or not _opens_object(text)):
+    if first != "{" and (first not in _BLANKS or not text.lstrip().startswith("{")):
         return text
     try:
         content = _loads(text)
-        sample = text[::5] if binary else text[::5].encode()  # type: ignore[union-attr]
-        if _MANY_DIGITS in sample.translate(_NUMERIC) and _has_long_integer(text):
+        # find, because `in` is slow for bytes
+        if text[::5].encode().translate(_NUMERIC).find(_MANY_DIGITS) >= 0 and _has_long_integer(text):
             content = _loads_exactly(text)
     except ValueError:
-        # orjson also refuses integers beyond the range of floats
-        try:
-            content = _loads_exactly(text) if _has_long_integer(text) else None
-        except (ValueError, RecursionError):
-            return text
-        if type(content) is not dict:
-            return text
+        return _parse_beyond_floats(text)
     except RecursionError:
         return text
-    return Document(content, binary, text)
+    return Document(content, False, text)
+
+
+def _parse_bytes(text: bytes) -> Any:
+    first = text[:1]
+    if first != b"{" and (first not in _BLANKS or not text.lstrip().startswith(b"{")):
+        return text
+    try:
+        content = _loads(text)
+        if text[::5].translate(_NUMERIC).find(_MANY_DIGITS) >= 0 and _has_long_integer(text):
+            content = _loads_exactly(text)
+    except ValueError:
+        return _parse_beyond_floats(text)
+    except RecursionError:
+        return text
+    return Document(content, True, text)
+
+
+def _parse_beyond_floats(text: str | bytes) -> Any:
+    """A text that orjson refuses, as it does integers beyond the range of floats."""
+    try:
+        content = _loads_exactly(text) if _has_long_integer(text) else None
+    except (ValueError, RecursionError):
+        return text
+    return Document(content, type(text) is bytes, text) if type(content) is dict else text
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -297,10 +317,6 @@ def _loads_exactly(text: str | bytes) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _opens_object(text: str | bytes) -> bool:
-    return text.lstrip()[:1] in ("{", b"{")
 
 
 def _has_long_integer(text: str | bytes) -> bool:

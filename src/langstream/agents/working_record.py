@@ -73,12 +73,13 @@ class WorkingRecord:
     value_type: str | None
     key: Any
     key_type: str | None
+    record: Any
+    """The current item of a loop."""
 
     def __init__(self, source: SimpleRecord) -> None:
         self.source = source
         self.message_key: Any = None
         self.destination_topic = source.destination
-        self.record: Any = None
         self.emitted: list[Record] | None = None
         self._documents: tuple[Document, ...] = ()  # made of text by `settle`
         self._headers: dict[str, str | None] | None = None  # changed headers; None: as in the source
@@ -88,11 +89,13 @@ class WorkingRecord:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Fills `value` and `key`, and their types, when they are first looked at."""
+            """Fills what is not set until it is first looked at: value and key with their types, the loop's item."""
             if name == "value" or name == "value_type":
                 self.open_value()
             elif name == "key" or name == "key_type":
                 self.key, self.key_type = _opened(self.source.parsed_key())
+            elif name == "record":
+                self.record = None
             else:
                 raise AttributeError(name)
             return getattr(self, name)
