@@ -226,3 +226,14 @@ def test_code_is_digested(load: Load) -> None:
     application = load({**PIPELINE, "python/a.py": "1"}).application
     assert application.python_digest is not None
     assert application.java_digest is None
+
+
+def test_a_second_document_is_warned_of(load: Load) -> None:
+    loaded = load({"a.yaml": "topics: []\n---\ntopics: [{name: lost}]"})
+    assert loaded.problems == ()
+    assert str(loaded.application.warnings[0]).startswith("a.yaml:2:1: The file holds a second YAML document")
+
+
+def test_the_directory_above_the_application_is_recognised(load: Load) -> None:
+    (problem,) = load({"instance.yaml": "instance: {}", "application/pipeline.yaml": "topics: []"}).problems
+    assert "application/application'?" in str(problem)

@@ -104,8 +104,15 @@ def test_a_duplicate_key_is_refused_and_the_rest_is_read() -> None:
     ]
 
 
-def test_only_the_first_document_is_used() -> None:
-    assert data_of("a: 1\n---\nb: 2\n") == {"a": 1}
+@pytest.mark.parametrize(
+    ("text", "line"), [("a: 1\n---\nb: 2\n", 2), ("a: 1\n---\n", None), ("a: 1\n...\n", None), ("a: 1\n---\n[", 2)]
+)
+def test_only_the_first_document_is_used(text: str, line: int | None) -> None:
+    document, problems = read_yaml(text.encode(), "file.yaml")
+    assert problems == []
+    assert document is not None
+    assert document.data == {"a": 1}
+    assert document.rest == (Position("file.yaml", line, 1) if line else None)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "\n\n"])

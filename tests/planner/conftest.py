@@ -207,3 +207,9 @@ def plan(tmp_path: Path) -> Plan:
         )
 
     return planned
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """The plain agent types."""
+    return CATALOGUE

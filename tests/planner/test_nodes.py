@@ -5,14 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from langstream.agents.declaration import ComponentType
-from langstream.application.model import CreationMode, DeletionMode
+from langstream.application.model import (
+    Agent,
+    Application,
+    CreationMode,
+    DeletionMode,
+    ErrorsSpec,
+    Module,
+    Pipeline,
+    ResourcesSpec,
+    Topic,
+)
 from langstream.errors import ApplicationRefused
 from langstream.planner.plan import ExecutionPlan
+from langstream.planner.planning import plan as plan_application
 
 if TYPE_CHECKING:
     from tests.planner.conftest import Plan
+
+    from langstream.planner.catalogue import Catalogue
 
 TOPICS = "topics: [{name: in}, {name: out}]\n"
 
@@ -176,3 +191,31 @@ def test_links_that_cannot_be(plan: Plan, agents: list[str], fragments: list[str
     assert problem.position is not None
     for fragment in fragments:
         assert fragment in str(problem)
+
+
+_SETTINGS = st.tuples(
+    st.sampled_from(["step", "optional", "alone"]),
+    st.builds(ResourcesSpec, st.integers(1, 2), st.integers(1, 2)),
+    st.builds(ErrorsSpec, retries=st.integers(0, 1)),
+)
+
+
+@given(st.lists(_SETTINGS, min_size=1, max_size=8))
+def test_nodes_hold_every_agent_once_in_order_and_are_joined_without_gaps(
+    catalogue: Catalogue, settings: list[tuple[str, ResourcesSpec, ErrorsSpec]]
+) -> None:
+    agents = tuple(
+        Agent(f"a{index}", kind, input="in" if index == 0 else None, resources=resources, errors=errors)
+        for index, (kind, resources, errors) in enumerate(settings)
+    )
+    module = Module("default", {"p": Pipeline("p", "default", None, agents)}, {"in": Topic("in")}, ())
+    found = plan_application(Application({"default": module}, {}), "app", catalogue=catalogue)
+    assert [agent.id for node in found.nodes for agent in node.agents] == [agent.id for agent in agents]
+    for node, following in zip(found.nodes, found.nodes[1:], strict=False):
+        assert node.output == following.input == f"agent-{following.id}-input"
+    assert found.nodes[-1].output is None
+    assert {topic.name for topic in found.topics} == {node.input for node in found.nodes}
+    own = {agent.id: settings[index] for index, agent in enumerate(agents)}
+    for node in found.nodes:
+        assert len({(own[agent.id][1], own[agent.id][2]) for agent in node.agents}) == 1
+        assert len(node.agents) == 1 or all(own[agent.id][0] != "alone" for agent in node.agents)

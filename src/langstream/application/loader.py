@@ -90,6 +90,7 @@ def read_application(
         python_digest=_digest(directories, PYTHON_CODE),
         java_digest=_digest(directories, JAVA_LIBRARIES),
         secrets=known_secrets,
+        warnings=tuple(sources.warnings),
     )
     told = tuple(Redaction(known_secrets).problems(problems))
     return Loaded(application, told, "configuration" not in unread)

@@ -79,8 +79,8 @@ class Topic:
     partitions: int = 0
     key_schema: SchemaSpec | None = None
     value_schema: SchemaSpec | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     position: Position | None = field(default=None, compare=False)
 
 
@@ -173,7 +173,7 @@ class HeaderRule:
     """A header whose text is a literal, a parameter or a member of the principal: exactly one is set."""
 
     key: str
-    value: str | None = None
+    value: str | None = field(default=None, repr=False)
     value_from_parameters: str | None = None
     value_from_authentication: str | None = None
 
@@ -252,7 +252,7 @@ class Instance:
 
     streaming: Cluster | None = None
     compute: Cluster = Cluster("none")
-    globals: Mapping[str, Any] = field(default_factory=dict)
+    globals: Mapping[str, Any] = field(default_factory=dict, repr=False)
     group_naming: GroupNaming = GroupNaming.APPLICATION
 
 

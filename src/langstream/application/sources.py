@@ -25,6 +25,7 @@ class Sources:
     pipelines: list[Document] = field(default_factory=list)
     unread: frozenset[str] = frozenset()
     """Kinds of the files that could not be read at all: `configuration`, `gateways`, `archetype`, `pipelines`."""
+    warnings: list[Problem] = field(default_factory=list)
 
 
 def read_sources(directories: Sequence[Path], problems: list[Problem]) -> Sources:
@@ -70,17 +71,27 @@ def _read(file: Path, sources: Sources, problems: list[Problem]) -> None:
             Problem(
                 f"The file '{name}' must not be in the application's directory.",
                 Position(name),
-                f"Keep it elsewhere and name it with {_OPTIONS[kind]}.",
+                _elsewhere(file, _OPTIONS[kind]),
             )
         )
         return
     document = read_file(file, name, problems)
+    if document is not None and document.rest is not None:
+        message = "The file holds a second YAML document, which is not read"
+        sources.warnings.append(Problem(message, document.rest, "Put it into a file of its own."))
     if document is None:
         sources.unread |= {kind if kind in _SPECIAL else "pipelines"}
     elif kind in _SPECIAL:
         setattr(sources, kind, document)
     else:
         sources.pipelines.append(document)
+
+
+def _elsewhere(file: Path, option: str) -> str:
+    inner = file.parent / "application"
+    if inner.is_dir():
+        return f"Is the application in '{inner}'?"
+    return f"Keep it elsewhere and name it with {option}."
 
 
 def _yaml_files(directory: Path, problems: list[Problem]) -> list[Path]:

@@ -19,7 +19,7 @@ def read_topic(entry: Section) -> Topic | None:
         name=name,
         creation_mode=entry.choice("creation-mode", CreationMode, CreationMode.NONE),
         deletion_mode=entry.choice("deletion-mode", DeletionMode, DeletionMode.NONE),
-        partitions=entry.integer("partitions", 0, least=-1) or 0,
+        partitions=max(entry.integer("partitions", 0, least=-1) or 0, 0),
         key_schema=_schema(entry, "keySchema"),
         value_schema=_schema(entry, "schema"),
         options=entry.mapping("options"),

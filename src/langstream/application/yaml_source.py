@@ -84,6 +84,8 @@ class Document:
     file: str
     data: Any
     places: Places
+    rest: Position | None = None
+    """Where a second document begins, which is not read."""
 
 
 class _Refused(Exception):
@@ -108,7 +110,8 @@ def read_yaml(content: bytes, file: str) -> tuple[Document | None, list[Problem]
         Problem(f"The key '{key}' is written twice.", _position(file, mark), f"It is first written on line {first}.")
         for key, first, mark in builder.duplicates
     ]
-    return Document(file, data, Places(file, place)), problems
+    rest = _position(file, builder.rest) if builder.rest else None
+    return Document(file, data, Places(file, place), rest), problems
 
 
 def _decoded(content: bytes) -> str:
@@ -174,6 +177,7 @@ class _Builder:
         self._anchors: dict[str, _Node] = {}
         self._values = 0
         self.duplicates: list[tuple[str, int, Any]] = []
+        self.rest: Any = None
 
     def document(self) -> tuple[Any, Place | None]:
         for event in self._events:
@@ -182,8 +186,20 @@ class _Builder:
             if isinstance(event, yaml.StreamEndEvent):
                 return None, None
             node = self._node(event, 0)
+            self.rest = self._second_document()
             return node.value, node.place
         return None, None
+
+    def _second_document(self) -> Any:
+        try:
+            for event in self._events:
+                if isinstance(event, yaml.DocumentStartEvent):
+                    following = next(self._events, None)
+                    empty = isinstance(following, yaml.ScalarEvent) and not following.value
+                    return None if empty else event.start_mark
+        except yaml.YAMLError:
+            return None  # nobody reads it
+        return None
 
     def _node(self, event: Any, depth: int) -> _Node:
         if depth > MAX_DEPTH:

@@ -32,8 +32,8 @@ class PlannedTopic:
     implicit: bool = False
     key_schema: SchemaSpec | None = None
     value_schema: SchemaSpec | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
