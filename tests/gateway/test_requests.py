@@ -173,7 +173,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     gateway = await start(UP)
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
     path = "/api/gateways/produce/default/app/up"
     writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
     await writer.drain()

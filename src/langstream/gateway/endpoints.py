@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeAlias, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -54,6 +54,8 @@ class HttpEndpoint:
 
         try:
             response = await self._handler(Request(scope, receive), sending)
+        except (StuckClient, ClientDisconnect):  # there is nobody to answer
+            return
         except Exception as error:
             refused = refused_at(scope, error)
             if started:  # too late for another status: the body stays incomplete, and the connection is closed
