@@ -9,9 +9,9 @@ A separator is a regular expression. What joins two pieces is the text that stoo
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import regex
@@ -21,9 +21,6 @@ from langstream.errors import RecordError
 
 MATCH_SECONDS = 10.0
 """How long one search of a separator may take: an unlucky expression can take forever on some texts."""
-
-Piece = tuple[str, str, int, int]
-"""The text before the piece (a separator, or nothing), the piece, and the lengths of both."""
 
 
 class Separator:
@@ -40,26 +37,37 @@ class Separator:
             return self._literal in text
         return _bounded(lambda: self._compiled.search(text, timeout=MATCH_SECONDS), self.pattern) is not None
 
-    def cut(self, text: str) -> Iterator[tuple[str, str]]:
-        """(separator before it, piece) for every piece, empty ones included."""
-        if self._literal == "":
-            for character in text:
-                yield "", character
-        elif self._literal is not None:
-            before = ""
-            for piece in text.split(self._literal):
-                yield before, piece
-                before = self._literal
-        else:
-            yield from self._cut_at_matches(text)
+    def cut(self, text: str) -> tuple[list[str], list[str]]:
+        """The pieces, empty ones included, and for each the separator before it."""
+        if self._literal is None:
+            return self._cut_at_matches(text)
+        pieces = text.split(self._literal) if self._literal else list(text)
+        return pieces, ["", *repeat(self._literal, len(pieces) - 1)]
 
-    def _cut_at_matches(self, text: str) -> Iterator[tuple[str, str]]:
-        matches = _bounded(lambda: list(self._compiled.finditer(text, timeout=MATCH_SECONDS)), self.pattern)
-        before, end = "", 0
-        for match in matches:
-            yield before, text[end : match.start()]
-            before, end = match.group(), match.end()
-        yield before, text[end:]
+    def _cut_at_matches(self, text: str) -> tuple[list[str], list[str]]:
+        pieces: list[str] = []
+        befores, end = [""], 0
+        for match in _bounded(lambda: list(self._compiled.finditer(text, timeout=MATCH_SECONDS)), self.pattern):
+            pieces.append(text[end : match.start()])
+            befores.append(match.group())
+            end = match.end()
+        pieces.append(text[end:])
+        return pieces, befores
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """Pieces in a row: texts, the separators before them, and the lengths of both."""
+
+    texts: list[str]
+    befores: list[str]
+    lengths: list[int]
+    gaps: list[int]
+
+    def joined(self, start: int, end: int) -> str:
+        """The text of some of them, trimmed."""
+        parts = [part for pair in zip(self.befores[start:end], self.texts[start:end], strict=True) for part in pair]
+        return "".join(parts[1:]).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,50 +100,49 @@ class Splitter:
         """The chunks in order; none for blank text."""
         chunks: list[str] = []
         self._split(text, self._separators, chunks)
-        return [Chunk(chunk, self._length(chunk)) for chunk in chunks if not chunk.isspace()]
+        return [Chunk(chunk, self._length(chunk)) for chunk in chunks if chunk and not chunk.isspace()]
 
     def _split(self, text: str, separators: tuple[Separator, ...], chunks: list[str]) -> None:
         separator, finer = _choose(text, separators)
-        collected: list[Piece] = []
-        for piece in self._pieces(separator, text):
-            if piece[3] < self._size:
-                collected.append(piece)
+        pieces = self._pieces(separator, text)
+        begin = 0
+        for index, length in enumerate(pieces.lengths):
+            if length < self._size:
                 continue
-            self._merge(collected, chunks)
-            collected = []
+            self._merge(pieces, begin, index, chunks)
+            begin = index + 1
             if finer:
-                self._split(piece[1], finer, chunks)
+                self._split(pieces.texts[index], finer, chunks)
             else:
-                chunks.append(piece[1])
-        self._merge(collected, chunks)
+                chunks.append(pieces.texts[index])
+        self._merge(pieces, begin, len(pieces.texts), chunks)
 
-    def _pieces(self, separator: Separator, text: str) -> Iterator[Piece]:
-        length, keep = self._length, self._keep
-        known: dict[str, int] = {"": 0}
-        for before, piece in separator.cut(text):
-            if keep:
-                before, piece = "", before + piece
-            if not piece:
-                continue
-            if before not in known:
-                known[before] = length(before)
-            yield before, piece, known[before], length(piece)
+    def _pieces(self, separator: Separator, text: str) -> _Pieces:
+        texts, befores = separator.cut(text)
+        if self._keep:
+            texts = [before + piece for before, piece in zip(befores, texts, strict=True)]
+            befores = [""] * len(texts)
+        if not all(texts):
+            befores = [before for before, piece in zip(befores, texts, strict=True) if piece]
+            texts = [piece for piece in texts if piece]
+        length = self._length
+        known = {before: length(before) if before else 0 for before in set(befores)}
+        return _Pieces(texts, befores, list(map(length, texts)), [known[before] for before in befores])
 
-    def _merge(self, pieces: Sequence[Piece], chunks: list[str]) -> None:
-        size, overlap = self._size, self._overlap
-        current: deque[Piece] = deque()
-        total = 0
-        for piece in pieces:
-            gap = piece[2]
-            needed = piece[3] + gap
-            if current and total + needed > size:
-                _emit(current, chunks)
-                while current and (total > overlap or (total > 0 and total + needed > size)):
-                    first = current.popleft()
-                    total -= first[3] + (current[0][2] if current else 0)
-            total += piece[3] + (gap if current else 0)
-            current.append(piece)
-        _emit(current, chunks)
+    def _merge(self, pieces: _Pieces, begin: int, end: int, chunks: list[str]) -> None:
+        """Join the pieces from `begin` up to `end`; `start` is where the chunk being filled begins."""
+        size, overlap, lengths, gaps = self._size, self._overlap, pieces.lengths, pieces.gaps
+        start, total = begin, 0
+        for index in range(begin, end):
+            needed = lengths[index] + gaps[index]
+            if start < index and total + needed > size:
+                chunks.append(pieces.joined(start, index))
+                while start < index and (total > overlap or (total > 0 and total + needed > size)):
+                    start += 1
+                    total -= lengths[start - 1] + (gaps[start] if start < index else 0)
+            total += needed if start < index else lengths[index]
+        if start < end:
+            chunks.append(pieces.joined(start, end))
 
 
 def _choose(text: str, separators: tuple[Separator, ...]) -> tuple[Separator, tuple[Separator, ...]]:
@@ -146,17 +153,6 @@ def _choose(text: str, separators: tuple[Separator, ...]) -> tuple[Separator, tu
         if separator.occurs_in(text):
             return separator, separators[index + 1 :]
     return separators[-1], ()
-
-
-def _emit(current: Sequence[Piece], chunks: list[str]) -> None:
-    if not current:
-        return
-    parts = [current[0][1]]
-    for before, piece, _, _ in list(current)[1:]:
-        parts += (before, piece)
-    chunk = "".join(parts).strip()
-    if chunk:
-        chunks.append(chunk)
 
 
 def _literal(pattern: str) -> str | None:

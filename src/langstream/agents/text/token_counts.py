@@ -42,19 +42,23 @@ def length_function(name: str) -> Length:
 
 def remembered(count: Length) -> Length:
     """A count that remembers short texts."""
-    known: dict[str, int] = {}
+    return _Counts(count).__getitem__
 
-    def counted(text: str) -> int:
-        if len(text) > MAX_CACHED_CHARACTERS:
-            return count(text)
-        length = known.get(text)
-        if length is None:
-            if len(known) >= MAX_CACHED_WORDS:
-                known.clear()
-            length = known[text] = count(text)
+
+class _Counts(dict[str, int]):
+    """Text → length. A dict that fills itself: what it knows costs one lookup, without a Python function."""
+
+    def __init__(self, count: Length) -> None:
+        super().__init__()
+        self._count = count
+
+    def __missing__(self, text: str) -> int:
+        length = self._count(text)
+        if len(text) <= MAX_CACHED_CHARACTERS:
+            if len(self) >= MAX_CACHED_WORDS:
+                self.clear()
+            self[text] = length
         return length
-
-    return counted
 
 
 def _bundled(name: str) -> Length:
