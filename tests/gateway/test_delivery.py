@@ -11,7 +11,7 @@ import pytest
 
 from langstream.gateway.answers import Answer
 from langstream.gateway.delivery import Delivery
-from langstream.gateway.endpoints import close_reason, first_of
+from langstream.gateway.endpoints import StuckClient, close_reason, first_of, patiently
 from langstream.gateway.intake import Intake
 from langstream.gateway.limits import Pace
 from langstream.gateway.query import forwarded_query
@@ -138,3 +138,9 @@ async def test_the_first_to_end_cancels_the_others() -> None:
     assert cancelled.is_set()
     with pytest.raises(KeyError):
         await first_of(waits(), fails())
+
+
+async def test_patience_with_a_client_ends() -> None:
+    await patiently(asyncio.sleep(0), 5)
+    with pytest.raises(StuckClient):
+        await patiently(asyncio.sleep(60), 0.01)
