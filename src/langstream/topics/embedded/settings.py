@@ -17,7 +17,7 @@ class EmbeddedConfiguration(Configuration):
     )
     sync: Literal["full", "normal"] = Field(
         default="full",
-        description="What an acknowledged record survives: `full` a power failure too, `normal` the end of the process.",
+        description="What acknowledged records survive: `full` a power failure too, `normal` the end of the process.",
     )
     max_bytes: int | None = Field(
         default=None, ge=1 << 20, description="Largest size of the file; writes beyond it are refused."

@@ -81,7 +81,8 @@ class LocalConsumer:
             if remaining <= 0:
                 return ()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._records.wait(), remaining)
+                async with asyncio.timeout(remaining):
+                    await self._records.wait()
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Durable when this returns, where the log is."""
@@ -167,7 +168,7 @@ class LocalConsumer:
     # --- membership -------------------------------------------------------------------------------------------------
 
     async def _watch(self, topic: Topic) -> None:
-        while True:
+        while not self._closed:
             await self._changes.wait()
             self._changes.clear()
             try:
@@ -214,7 +215,8 @@ class LocalConsumer:
         if self._on_revoked is None:
             return
         try:
-            await asyncio.wait_for(self._on_revoked(self._named(partitions)), self._revoke_timeout)
+            async with asyncio.timeout(self._revoke_timeout):  # wait_for of 3.11 can swallow a cancellation
+                await self._on_revoked(self._named(partitions))
         except TimeoutError:
             _log.warning(
                 "group %s of topic %s: records in flight were not finished in %s s; another member repeats them",

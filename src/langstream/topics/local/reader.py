@@ -50,7 +50,8 @@ class LocalReader:
             if remaining <= 0:
                 return ()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), remaining)
+                async with asyncio.timeout(remaining):
+                    await self._wake.wait()
 
     def next_offsets(self) -> Mapping[int, int]:
         """After what `read` returned; records read ahead do not count."""
