@@ -1,20 +1,19 @@
 """YAML text → plain data in which every place is known by line and column.
 
 The parser's events are read one by one, so that nothing is built before it is known to be small enough: nesting,
-number of values and the expansion of aliases are limited. Scalars follow the core of YAML 1.2 with the booleans of
-YAML 1.1 (`yes`, `off`, …) that existing application files use; dates stay text, and so do numbers with leading zeros.
-Keys are always text. Duplicate keys are refused. Only the first document of a file is used.
+number of values and the expansion of aliases are limited. Keys are always text. Duplicate keys are refused. Only the
+first document of a file is used.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
 
+from langstream.application.yaml_scalars import scalar_value, short_tag
 from langstream.configuration.validation import Path
 from langstream.errors import Position, Problem
 
@@ -231,7 +230,10 @@ class _Builder:
         mark = event.start_mark
         self._count(1, mark)
         styled = not event.implicit[0]
-        value = _scalar_value(event)
+        try:
+            value = scalar_value(event.value, event.tag, plain=event.implicit[0])
+        except ValueError as error:
+            raise _Refused(f"{error}.", mark, "Known tags: !!str, !!int, !!float, !!bool, !!null.") from None
         node = _Node(value, Place(mark.line + 1, mark.column + 1), 1, event.value, styled)
         if event.anchor:
             self._anchors[event.anchor] = node
@@ -305,65 +307,4 @@ def _merge_sources(value: _Node, mark: Any) -> list[tuple[Any, Place]]:
 
 def _known_tag(event: Any, tag: str) -> None:
     if event.tag not in (None, "!", tag):
-        raise _Refused(f"The tag {_short_tag(event.tag)} is not supported.", event.start_mark)
-
-
-def _short_tag(tag: str) -> str:
-    return tag.replace("tag:yaml.org,2002:", "!!")
-
-
-_BOOLEANS: Final[Mapping[str, bool]] = {
-    spelling: value
-    for word, value in {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.items()
-    for spelling in (word, word.capitalize(), word.upper())
-}
-_NULLS: Final = frozenset(("", "~", "null", "Null", "NULL"))
-_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)\Z")
-_OTHER_BASE: Final = re.compile(r"0x[0-9a-fA-F]+\Z|0o[0-7]+\Z|0b[01]+\Z")
-_FLOAT: Final = re.compile(
-    r"[-+]?(?:[0-9][0-9_]*)?\.?[0-9]+(?:[eE][-+]?[0-9]+)?\Z|[-+]?[0-9][0-9_]*\.(?:[eE][-+]?[0-9]+)?\Z"
-)
-_LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9_]")
-_SPECIAL: Final[Mapping[str, float]] = {
-    f"{sign}.{word}": float(f"{sign}{word}") for sign in ("", "-", "+") for word in ("inf", "Inf", "INF")
-} | {f".{word}": float("nan") for word in ("nan", "NaN", "NAN")}
-_MAX_DIGITS: Final = 400  # turning longer digits into a number takes time that grows with their square
-
-
-def _scalar_value(event: Any) -> Any:
-    text: str = event.value
-    tag = event.tag
-    if tag is None or tag == "!":
-        return _plain_value(text) if event.implicit[0] else text
-    name = _short_tag(tag)
-    if name == "!!str":
-        return text
-    if name not in ("!!int", "!!float", "!!bool", "!!null"):
-        raise _Refused(
-            f"The tag {name} is not supported.", event.start_mark, "Known tags: !!str, !!int, !!float, !!bool."
-        )
-    value = _plain_value(text)
-    if name == "!!float" and type(value) is int:
-        value = float(value)
-    kinds = {"!!int": int, "!!float": float, "!!bool": bool, "!!null": type(None)}
-    if type(value) is not kinds[name]:
-        raise _Refused(f"This value does not fit its tag {name}.", event.start_mark)
-    return value
-
-
-def _plain_value(text: str) -> Any:
-    if text in _NULLS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if text[0] not in "0123456789+-." or len(text) > _MAX_DIGITS:
-        return text
-    if _INTEGER.match(text):
-        return int(text.replace("_", ""))
-    if _OTHER_BASE.match(text):
-        return int(text, 0)
-    if text in _SPECIAL:
-        return _SPECIAL[text]
-    if _FLOAT.match(text) and not _LEADING_ZERO.match(text):
-        return float(text.replace("_", ""))
-    return text
+        raise _Refused(f"The tag {short_tag(event.tag)} is not supported.", event.start_mark)
