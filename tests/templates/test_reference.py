@@ -39,7 +39,6 @@ LEAVES = st.one_of(
     st.builds(lambda name: f"{{{{{{ {name} }}}}}}", NAMES),
     st.builds(lambda name: f"{{{{& {name} }}}}", NAMES),
     st.builds(lambda name: f"{{{{ {name} }}}}", NAMES),
-    st.just("{{! note }}"),
 )
 TEMPLATES = st.lists(st.recursive(LEAVES, sections, max_leaves=6), max_size=4).map("".join)
 

@@ -10,7 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from langstream.expressions.closures import Evaluate, compile_node
+from langstream.expressions.calls import Evaluate
+from langstream.expressions.closures import compile_node
 from langstream.expressions.errors import ExpressionError, ExpressionSyntaxError
 from langstream.expressions.frames import Frame
 from langstream.expressions.parser import parse, underlined

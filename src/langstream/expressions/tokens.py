@@ -142,7 +142,7 @@ def _number_value(found: re.Match[str]) -> int | float | Decimal:
         exact = Decimal(digits)  # beyond the range of doubles, or zero
     except InvalidOperation:
         raise ExpressionSyntaxError(f"{digits} is beyond all numbers", column=found.start() + 1) from None
-    return exact if exact else number
+    return exact or number
 
 
 def _word(word: str, column: int) -> Token:
