@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,10 +10,7 @@ import pytest
 
 from langstream.services.stores.connection import connect
 from langstream.services.stores.contract import Store
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import postgres_server  # noqa: E402
+from tests.services.stores import postgres_server
 
 
 @pytest.fixture(scope="session")
