@@ -118,7 +118,7 @@ class Members:
     def _context(self, planned: PlannedAgent, report_failure: Callable[[BaseException], None]) -> AgentContext:
         around = self._surroundings
         directory = None
-        if planned.id in self._node.disks or planned.type.keeps_state:
+        if planned.id in self._node.disks:
             directory = around.directories.create(planned.id, self._replica)
         writer: TopicWriter = self._writer
         return AgentContext(

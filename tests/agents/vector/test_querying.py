@@ -46,7 +46,7 @@ async def value_after(context: AgentContext, value: str, **options: Any) -> Any:
     return parse_json(outcome[0].value())
 
 
-ROWS = {"query": "SELECT w FROM t WHERE id = ?", "fields": ["value.id"], "output-field": "value.r"}
+ROWS: dict[str, Any] = {"query": "SELECT w FROM t WHERE id = ?", "fields": ["value.id"], "output-field": "value.r"}
 
 
 async def test_rows_are_stored_as_a_list(context: AgentContext) -> None:
