@@ -238,6 +238,7 @@ def header_text(value: Any) -> str | None:
 # character; no shorter one than 16 does, which leaves out the timestamps in milliseconds that most records have.
 _NUMERIC: Final = bytes(48 if chr(code) in "-0123456789" else 32 for code in range(128)).ljust(256)
 _MANY_DIGITS: Final = b"0000"
+_SAMPLE: Final = slice(None, None, 5)
 _SHAPE: Final = bytes(48 if chr(code).isdigit() else code if chr(code) in "-." else 32 for code in range(128)).ljust(
     256
 )
@@ -257,9 +258,8 @@ def parse_document(text: str | bytes) -> Any:
     deeper than 1,024 levels leave the text as it is, as do integers of more than 4,300 digits. All other integers
     are exact; of duplicate names the last one wins.
     """
-    if type(text) is bytes:
-        return _parse_bytes(text)
-    assert type(text) is str
+    if type(text) is not str:
+        return _parse_bytes(text)  # type: ignore[arg-type]
     # A look at the first character spares the parser most plain text.
     first = text[:1]
     if first != "{" and (first not in _BLANKS or not text.lstrip().startswith("{")):
@@ -267,7 +267,7 @@ def parse_document(text: str | bytes) -> Any:
     try:
         content = _loads(text)
         # find, because `in` is slow for bytes
-        if text[::5].encode().translate(_NUMERIC).find(_MANY_DIGITS) >= 0 and _has_long_integer(text):
+        if text[_SAMPLE].encode().translate(_NUMERIC).find(_MANY_DIGITS) >= 0 and _has_long_integer(text):
             content = _loads_exactly(text)
     except ValueError:
         return _parse_beyond_floats(text)
@@ -282,7 +282,7 @@ def _parse_bytes(text: bytes) -> Any:
         return text
     try:
         content = _loads(text)
-        if text[::5].translate(_NUMERIC).find(_MANY_DIGITS) >= 0 and _has_long_integer(text):
+        if text[_SAMPLE].translate(_NUMERIC).find(_MANY_DIGITS) >= 0 and _has_long_integer(text):
             content = _loads_exactly(text)
     except ValueError:
         return _parse_beyond_floats(text)

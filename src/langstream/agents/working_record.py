@@ -167,13 +167,13 @@ class WorkingRecord:
 
     def set_value_field(self, name: str, content: Any) -> None:
         """Set one member of the value. Raises RecordError if the value is not structured."""
-        if type(content) in _CONTAINERS:
+        if type(content) in CONTAINERS:
             self.freeze()
         self.own_value()[name] = content
 
     def set_key_field(self, name: str, content: Any) -> None:
         """Set one member of the key. Raises RecordError if the key is not structured."""
-        if type(content) in _CONTAINERS:
+        if type(content) in CONTAINERS:
             self.freeze()
         self.own_key()[name] = content
 
@@ -187,7 +187,7 @@ class WorkingRecord:
     def freeze_for(self, results: Iterable[Any]) -> None:
         """Freeze if one of the results can refer to the present value or key."""
         for result in results:
-            if type(result) in _CONTAINERS:
+            if type(result) in CONTAINERS:
                 self.freeze()
                 return
 
@@ -232,7 +232,11 @@ class WorkingRecord:
         if self._value_state != UNCHANGED:
             value = self.value
             if type(value) is dict:
-                value = self._written(value, self.value_type, self._value_state)
+                kind = self.value_type
+                if self._value_state == OWNED and kind == STRING:  # the usual case
+                    value = Document(value)
+                else:
+                    value = self._written(value, kind, self._value_state)
         else:
             value = source._value
             if (
@@ -281,7 +285,8 @@ class WorkingRecord:
         return tuple((name, value) for name, value in headers if value is not None or name not in changed)
 
 
-_CONTAINERS = frozenset((dict, list, tuple, AvroValue))
+CONTAINERS = frozenset((dict, list, tuple, AvroValue))
+"""Classes of results that can refer to the value or key they were computed from."""
 
 
 def _opened(parsed: Any) -> tuple[Any, str | None]:
