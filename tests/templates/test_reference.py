@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import chevron
-from hypothesis import assume, given, reject, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from langstream.templates import TemplateError, TemplateSyntaxError, compile_template
@@ -21,15 +21,12 @@ CONTEXTS = SCALARS | st.booleans() | MAPS | st.lists(SCALARS | MAPS, max_size=3)
 RECORDS = st.fixed_dictionaries({"a": CONTEXTS, "b": CONTEXTS, "c": CONTEXTS})
 
 
-def sections(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    bodies = st.lists(inner, max_size=3).map("".join)
-    ends = st.sampled_from(["", "\n"])
+def section(sign: str, bodies: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.builds(
-        lambda sign, name, body, end: f"{{{{{sign}{name}}}}}{end}{body}{{{{/{name}}}}}{end}",
-        st.sampled_from("#^"),
+        lambda name, body, end: f"{{{{{sign}{name}}}}}{end}{body}{{{{/{name}}}}}{end}",
         NAMES,
         bodies,
-        ends,
+        st.sampled_from(["", "\n"]),
     )
 
 
@@ -40,7 +37,11 @@ LEAVES = st.one_of(
     st.builds(lambda name: f"{{{{& {name} }}}}", NAMES),
     st.builds(lambda name: f"{{{{ {name} }}}}", NAMES),
 )
-TEMPLATES = st.lists(st.recursive(LEAVES, sections, max_leaves=6), max_size=4).map("".join)
+SECTIONS = st.recursive(LEAVES, lambda inner: section("#", st.lists(inner, max_size=3).map("".join)), max_leaves=6)
+INVERSES = section("^", st.lists(LEAVES, max_size=3).map("".join))
+"""Only outermost: inside a list the reference miscounts inverted sections that are left out."""
+
+TEMPLATES = st.lists(SECTIONS | INVERSES, max_size=4).map("".join)
 
 
 PRINTED_STRUCTURES = ("[", "{", "true", "false")
@@ -52,11 +53,7 @@ PRINTED_STRUCTURES = ("[", "{", "true", "false")
 def test_rendering_agrees_with_the_reference(text: str, record: dict[str, Any]) -> None:
     rendered = compile_template(text)(record)
     assume(not any(mark in rendered for mark in PRINTED_STRUCTURES))
-    try:
-        expected = chevron.render(text, record)
-    except IndexError:  # the reference loses count of some empty inverted sections
-        reject()
-    assert rendered == expected
+    assert rendered == chevron.render(text, record)
 
 
 @given(st.text(alphabet="{}#^/!>=&%ab. \n-", max_size=30), RECORDS)
