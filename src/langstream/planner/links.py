@@ -28,6 +28,11 @@ class Step:
         """The component type, where the agent type is known."""
         return self.type.component_type if self.type else None
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the agent has a state directory: its disk is enabled, or its type always needs one."""
+        return self.agent.resources.disk.enabled or (self.type is not None and self.type.keeps_state)
+
 
 def implicit_topic(agent_id: str) -> str:
     """The name of the topic that joins an agent to its predecessor."""

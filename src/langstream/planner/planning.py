@@ -142,9 +142,7 @@ class _Planner:
             group=self._group(first, module),
             resources=first.agent.resources,
             errors=first.agent.errors,
-            disks=frozenset(
-                step.agent.id for step in group if step.agent.resources.disk.enabled or step.type.keeps_state
-            ),
+            disks=frozenset(step.agent.id for step in group if step.keeps_state),
         )
 
     def _agent(self, module: Module, step: Step, joints: frozenset[str]) -> PlannedAgent | None:
