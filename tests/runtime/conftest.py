@@ -9,12 +9,13 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from langstream.agents.declaration import AgentType, ComponentType
-from langstream.application.model import Application, DiskSpec, ErrorsSpec, OnFailure, ResourcesSpec
+from langstream.application.model import DiskSpec, ErrorsSpec, OnFailure, ResourcesSpec
 from langstream.configuration.model import Configuration
 from langstream.planner.plan import Node, PlannedAgent
 from langstream.records import Record, SimpleRecord
@@ -329,24 +330,28 @@ class Kit:
         await self.cluster.close()
 
 
-Guarantee = Literal["exactly-once", "at-least-once"]
 
 
-@pytest.fixture
-async def kit(tmp_path: Any) -> AsyncIterator[Kit]:
+async def new_kit(directory: Path) -> Kit:
     cluster = open_cluster({}, None)
     await cluster.start()
     surroundings = Surroundings(
         application_id="app",
         cluster=cluster,
         meters=Meters(),
-        directories=StateDirectories(tmp_path, "app"),
+        directories=StateDirectories(directory, "app"),
     )
-    kit = Kit(cluster, surroundings)
+    return Kit(cluster, surroundings)
+
+
+@pytest.fixture
+async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
+    kit = await new_kit(tmp_path)
     yield kit
     await kit.close()
 
 
 @pytest.fixture
-def application() -> Application:
-    return Application(modules={}, resources={})
+def make_kit() -> Callable[[Path], Awaitable[Kit]]:
+    """For tests that make their own, several times over."""
+    return new_kit

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from langstream.configuration.validation import did_you_mean
 from langstream.deploy.assets import create_assets, delete_assets
+from langstream.deploy.collector import CalmCollector
 from langstream.deploy.topics import create_topics, delete_topics
 from langstream.errors import ApplicationRefused, Problem
 from langstream.planner.plan import ExecutionPlan, Node
@@ -48,6 +49,8 @@ class LocalDeployment:
         self._meters: Meters | None = None
         self._directories = StateDirectories(data_directory, plan.application_id)
         self._supervisors: list[Supervisor] = []
+        self._collector = CalmCollector()
+        self._running = False
 
     async def setup(self) -> None:
         """Create topics, then assets, as far as the plan asks for it. Raises what is in the way."""
@@ -57,20 +60,26 @@ class LocalDeployment:
 
     async def start(self) -> None:
         """Start every node. Returns when they run, or failed and wait for their next start."""
-        if self._supervisors:
+        if self._running:
             raise RuntimeError("the deployment is running already")
+        self._running = True
         if self._meters is None:
             self._meters = Meters(self._registry)
         surroundings = self._surroundings(self._meters)
         self._supervisors = [Supervisor(node, surroundings, self._limits) for node in self._nodes]
         await asyncio.gather(*(supervisor.start() for supervisor in self._supervisors))
+        self._collector.enter()
 
     async def stop(self, deadline_seconds: float = 30.0) -> None:
-        """Stop every node cleanly: finish what is in flight within the deadline, commit, close agents."""
+        """Stop every node cleanly: finish what is in flight within the deadline, commit, close agents.
+
+        `start` may be called again.
+        """
         await self._stop_nodes(deadline_seconds)
         if self._meters is not None:
             self._meters.close()
             self._meters = None
+        self._collector.leave()
         self._directories.close()
 
     async def reload(self, changed: Callable[[], None] | None = None) -> None:
@@ -78,7 +87,6 @@ class LocalDeployment:
         await self._stop_nodes(30.0)
         if changed is not None:
             changed()
-        self._supervisors = []
         await self.start()
 
     async def cleanup(self) -> None:
@@ -105,6 +113,7 @@ class LocalDeployment:
 
     async def _stop_nodes(self, deadline_seconds: float) -> None:
         await asyncio.gather(*(supervisor.stop(deadline_seconds) for supervisor in self._supervisors))
+        self._running = False
 
     def _surroundings(self, meters: Meters) -> Surroundings:
         plan, application = self.plan, self.plan.application
