@@ -41,7 +41,8 @@ def main() -> None:
             (DOCS / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(made / path, DOCS / path)
             print(f"wrote docs/{path}")
-    subprocess.run([str(Path(sys.executable).parent / "zensical"), "build", "--strict", "--clean"], cwd=ROOT, check=True)
+    zensical = str(Path(sys.executable).parent / "zensical")
+    subprocess.run([zensical, "build", "--strict", "--clean"], cwd=ROOT, check=True)
 
 
 def _same(made: Path, kept: Path) -> bool:

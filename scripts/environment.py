@@ -19,7 +19,7 @@ def environment(requirements: str, directory: Path = ROOT / ".venv") -> Path:
 
     Does nothing where an earlier call did the same already.
     """
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file is run by whatever Python there is
         sys.exit(f"LangStream needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     python = directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = directory / f".installed-{requirements}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ DATABASE = {"service": "jdbc", "driverClass": "herddb.jdbc.Driver", "url": "jdbc
 
 
 @pytest.fixture
-async def context(tmp_path: Path) -> AsyncIterator[AgentContext]:
+async def context(tmp_path: Path) -> AgentContext:
     store = connect("Db", DATABASE, tmp_path)
     await store.start()
     await store.execute("CREATE TABLE t (id int primary key, w string)", ())
     await store.execute("INSERT INTO t (id, w) VALUES (1, 'one'), (2, 'two')", ())
     await store.close()
-    yield AgentContext(
+    return AgentContext(
         "a", "app", resources={"Db": Resource("Db", "Db", "datasource", DATABASE)}, data_directory=tmp_path
     )
 

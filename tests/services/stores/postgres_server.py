@@ -24,7 +24,7 @@ def binaries() -> Path | None:
 
 @contextmanager
 def postgres(directory: Path) -> Iterator[str]:
-    """A started server; yields its JDBC URL without user. The server refuses to run as root, so it runs as `postgres`."""
+    """A started server; yields its JDBC URL. It refuses to run as root, so there it runs as the user `postgres`."""
     folder = binaries()
     assert folder is not None
     port = _free_port()
