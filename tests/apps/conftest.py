@@ -11,7 +11,6 @@ import pytest
 
 from tests.apps.application import RunningApp
 
-
 Start = Callable[..., RunningApp]
 
 

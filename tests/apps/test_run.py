@@ -12,7 +12,10 @@ PIPELINE = """
       - {name: in, creation-mode: create-if-not-exists}
       - {name: out, creation-mode: create-if-not-exists}
     pipeline:
-      - {type: compute, input: in, output: out, configuration: {fields: [{name: value.twice, expression: "value.n * 2"}]}}
+      - type: compute
+        input: in
+        output: out
+        configuration: {fields: [{name: value.twice, expression: "value.n * 2"}]}
 """
 GATEWAYS = """
     gateways:

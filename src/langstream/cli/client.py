@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -66,8 +65,10 @@ async def session(connect_timeout_seconds: float | None) -> AsyncIterator[aiohtt
         try:
             yield opened
         except aiohttp.WSServerHandshakeError as error:
-            raise ClientError(f"the gateway refused the connection with status {error.status}: {error.message}") from None
-        except (aiohttp.ClientConnectorError, asyncio.TimeoutError) as error:
+            raise ClientError(
+                f"the gateway refused the connection with status {error.status}: {error.message}"
+            ) from None
+        except (TimeoutError, aiohttp.ClientConnectorError) as error:
             raise ClientError(f"the gateway cannot be reached: {error}. Is the application running?") from None
 
 
@@ -79,7 +80,7 @@ async def application_description(address: Address) -> dict[str, Any] | None:
     try:
         async with aiohttp.ClientSession(timeout=timeout) as opened, opened.get(url, headers=headers) as response:
             return await response.json(content_type=None) if response.status == 200 else None
-    except (aiohttp.ClientError, asyncio.TimeoutError, ValueError):
+    except (TimeoutError, aiohttp.ClientError, ValueError):
         return None
 
 
@@ -118,7 +119,8 @@ async def frames(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[dict[
 
 async def events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, dict[str, Any]]]:
     """(event name, JSON data) of a server-sent event stream."""
-    name, data = "message", []
+    name = "message"
+    data: list[str] = []
     async for raw in response.content:
         line = raw.decode().rstrip("\r\n")
         if not line:

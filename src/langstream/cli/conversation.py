@@ -28,7 +28,9 @@ async def chat_gateway(address: Address, protocol: str) -> None:
         if protocol == "http":
             await _converse(lambda question: _ask_over_http(session, address, question))
             return
-        async with session.ws_connect(address.websocket("chat"), max_msg_size=client.MAX_FRAME_BYTES, heartbeat=30) as socket:
+        async with session.ws_connect(
+            address.websocket("chat"), max_msg_size=client.MAX_FRAME_BYTES, heartbeat=30
+        ) as socket:
             frames = client.frames(socket)
             await _converse(lambda question: _ask(socket, frames, question))
 
@@ -67,9 +69,7 @@ async def _converse(ask: _Ask) -> None:
             await ask(line.rstrip("\n"))
 
 
-async def _ask(
-    socket: aiohttp.ClientWebSocketResponse, frames: AsyncIterator[dict[str, Any]], question: str
-) -> None:
+async def _ask(socket: aiohttp.ClientWebSocketResponse, frames: AsyncIterator[dict[str, Any]], question: str) -> None:
     await socket.send_str(_message(question))
     await _show_answer(frames)
 

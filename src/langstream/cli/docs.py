@@ -9,7 +9,9 @@ import click
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--write", type=click.Path(file_okay=False, path_type=Path), help="Write the reference pages to a directory.")
+@click.option(
+    "--write", type=click.Path(file_okay=False, path_type=Path), help="Write the reference pages to a directory."
+)
 def docs(name: str | None, write: Path | None) -> None:
     """Reference of an agent type, resource, asset or store; without NAME, the list of all.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -74,6 +75,7 @@ def gateway() -> None:
 @click.pass_context
 def produce(
     ctx: click.Context,
+    /,
     application: str,
     gateway_id: str,
     value: str | None,
@@ -109,13 +111,16 @@ async def _produce(address: Address, message: dict[str, Any], protocol: str) -> 
 @gateway.command()
 @click.argument("application")
 @click.argument("gateway_id", metavar="GATEWAY")
-@click.option("--position", default="latest", show_default=True, help="`latest`, `earliest`, or an offset received before.")
+@click.option(
+    "--position", default="latest", show_default=True, help="`latest`, `earliest`, or an offset received before."
+)
 @click.option("-n", "--count", default=0, help="Stop after that many records; 0 goes on for ever.")
 @_PROTOCOL
 @_connection_options
 @click.pass_context
 def consume(
     ctx: click.Context,
+    /,
     application: str,
     gateway_id: str,
     position: str,
@@ -125,10 +130,8 @@ def consume(
 ) -> None:
     """Print records as they come, one JSON frame per line."""
     address = _address(ctx, application, gateway_id, options, position=position)
-    try:
+    with suppress(KeyboardInterrupt):  # the way to end it
         asyncio.run(_consume(address, count, protocol))
-    except KeyboardInterrupt:
-        pass
 
 
 async def _consume(address: Address, count: int, protocol: str) -> None:
@@ -167,6 +170,7 @@ async def _print_frames(frames: Any, count: int) -> None:
 @click.pass_context
 def chat(
     ctx: click.Context,
+    /,
     application: str,
     gateway_id: str | None,
     consume_gateway: str | None,
@@ -200,6 +204,7 @@ def chat(
 @click.pass_context
 def service(
     ctx: click.Context,
+    /,
     application: str,
     gateway_id: str,
     value: str | None,

@@ -29,7 +29,9 @@ def init(directory: Path, force: bool) -> None:
     for name in _FILES:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((_STARTER / name.replace(".gitignore", "gitignore")).read_text(encoding="utf-8"), encoding="utf-8")
+        path.write_text(
+            (_STARTER / name.replace(".gitignore", "gitignore")).read_text(encoding="utf-8"), encoding="utf-8"
+        )
     click.echo(
         f"{directory} has a starter application. Run it, then talk to it from another terminal:\n\n"
         f"  langstream run {directory.resolve().name} -app {directory / 'application'} --watch\n"

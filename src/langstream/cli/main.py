@@ -1,4 +1,4 @@
-"""The root command. Sub-commands are named here with their help and imported only when called, so that help is instant."""
+"""The root command. Sub-commands are named here with their help and imported only when called: help is instant."""
 
 from __future__ import annotations
 

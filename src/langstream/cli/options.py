@@ -21,7 +21,12 @@ def application_options(command: Command) -> Command:
         click.option("-s", "--secrets", type=_FILE, help="Secrets file."),
         click.option("-i", "--instance", type=_FILE, help="Instance file; without one the embedded broker is used."),
         click.option(
-            "-app", "--application", "directory", type=_DIRECTORY, required=True, help="Directory with the application's files."
+            "-app",
+            "--application",
+            "directory",
+            type=_DIRECTORY,
+            required=True,
+            help="Directory with the application's files.",
         ),
         click.argument("application_id", required=False),
     ):

@@ -66,9 +66,7 @@ class Process:
         click.echo("Stopped.", err=True)
 
     async def _serve_gateway(self, stack: AsyncExitStack) -> Server:
-        app = create_gateway(
-            self._running, GatewaySettings(), registry=self._metrics, healthy=self._running.healthy
-        )
+        app = create_gateway(self._running, GatewaySettings(), registry=self._metrics, healthy=self._running.healthy)
         server = await serve(app, self._host, self._gateway_port)
         stack.push_async_callback(server.stop)
         return server

@@ -37,7 +37,7 @@ def index() -> str:
 def page(name: str) -> str:
     """The page of one agent type, resource, store or asset, as Markdown. Raises UnknownName."""
     for build in _builders():
-        text = build(name)
+        text: str | None = build(name)
         if text is not None:
             return text
     known = [*AGENT_TYPES.names(), *_RESOURCES.names(), *_STORES.names(), *_ASSETS.names()]
@@ -107,7 +107,10 @@ def _asset_page(name: str) -> str | None:
         return None
     declared = _ASSETS.load(name)
     services = ", ".join(f"`{service}`" for service in declared.services)
-    return "\n\n".join([f"# {name}", declared.summary, f"- data stores: {services}", _options(declared.configuration)]) + "\n"
+    return (
+        "\n\n".join([f"# {name}", declared.summary, f"- data stores: {services}", _options(declared.configuration)])
+        + "\n"
+    )
 
 
 def _options(model: Any, title: str = "Options") -> str:
@@ -120,7 +123,9 @@ def _options(model: Any, title: str = "Options") -> str:
     ]
     if not rows:
         return f"## {title}\n\nNone."
-    return "\n".join([f"## {title}", "", "| Option | Type | Required | Default | Meaning |", "|---|---|---|---|---|", *rows])
+    return "\n".join(
+        [f"## {title}", "", "| Option | Type | Required | Default | Meaning |", "|---|---|---|---|---|", *rows]
+    )
 
 
 def _cell(text: str) -> str:

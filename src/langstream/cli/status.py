@@ -13,7 +13,7 @@ from time import monotonic
 import click
 
 from langstream.control.running import RunningApplication
-from langstream.deploy.local import NodeStatus
+from langstream.runtime.supervision import NodeStatus
 
 REFRESH_SECONDS = 1.0
 
@@ -41,7 +41,9 @@ class StatusLines:
                 state = (str(node.state), node.last_error)
                 if self._states.get(node.id, ("running", None)) != state:
                     self._states[node.id] = state
-                    click.echo(f"node {node.id}: {node.state}" + (f" — {node.last_error}" if node.last_error else ""), err=True)
+                    click.echo(
+                        f"node {node.id}: {node.state}" + (f" — {node.last_error}" if node.last_error else ""), err=True
+                    )
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def _show_live(self) -> None:
@@ -61,9 +63,15 @@ class StatusLines:
         widths = [max((len(row[column]) for row in rows), default=0) for column in range(6)]
         lines: list[str] = []
         for node, row in zip(nodes, rows, strict=True):
-            cells = [cell.ljust(widths[0]) if column == 0 else cell.rjust(widths[column]) for column, cell in enumerate(row)]
+            cells = [
+                cell.ljust(widths[0]) if column == 0 else cell.rjust(widths[column]) for column, cell in enumerate(row)
+            ]
             cells[1] = click.style(cells[1], fg=_COLOURS.get(str(node.state), "white"))
-            tail = f"  {click.style(node.last_error, fg='red')}" if node.last_error and str(node.state) != "running" else ""
+            tail = (
+                f"  {click.style(node.last_error, fg='red')}"
+                if node.last_error and str(node.state) != "running"
+                else ""
+            )
             lines.append("  ".join(cells) + tail)
         return lines
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from langstream.control.running import RunningApplication
 from langstream.planner import rendering
 
 
-def routes(running: RunningApplication) -> list[Route]:
+def routes(running: RunningApplication) -> list[BaseRoute]:
     """`/api/applications/{tenant}`, `…/{id}` and `…/{id}/diagram`."""
 
     def known(request: Request) -> bool:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from langstream.application.model import Cluster
-from langstream.configuration.validation import did_you_mean
+from langstream.control.cluster import open_cluster
 from langstream.deploy.local import LocalDeployment
-from langstream.errors import ApplicationRefused, Problem
 from langstream.gateway.server import Target
 from langstream.planner.check import load_and_plan
 from langstream.planner.plan import ExecutionPlan
-from langstream.registry import TOPICS, Registry
-from langstream.topics.contract import TopicCluster
 
 log = logging.getLogger(__name__)
 
@@ -40,22 +34,6 @@ class ApplicationFiles:
         return load_and_plan(
             self.directory, self.application_id, instance=self.instance, secrets=self.secrets, tenant=self.tenant
         )
-
-
-def open_cluster(streaming: Cluster | None, data_directory: Path | None) -> TopicCluster:
-    """The cluster the instance names; without one the embedded broker, or memory if nothing is to be kept.
-
-    Raises ApplicationRefused for a type no broker is registered under.
-    """
-    registry = Registry(TOPICS)
-    kind = streaming.type if streaming else ("memory" if data_directory is None else "embedded")
-    configuration: Mapping[str, Any] = streaming.configuration if streaming else {}
-    if kind not in registry:
-        known = registry.names()
-        hint = did_you_mean(kind, known) or f"Known types: {', '.join(known)}."
-        raise ApplicationRefused([Problem(f"Streaming cluster type '{kind}' is unknown.", hint=hint)])
-    cluster: TopicCluster = registry.load(kind)(configuration, data_directory)
-    return cluster
 
 
 class RunningApplication:
@@ -115,9 +93,7 @@ class RunningApplication:
         """The application as gateways see it, if it is this one."""
         if (tenant, application_id) != (self.plan.tenant, self.plan.application_id):
             return None
-        declared = frozenset(
-            name for module in self.plan.application.modules.values() for name in module.topics
-        )
+        declared = frozenset(name for module in self.plan.application.modules.values() for name in module.topics)
         return Target(
             tenant=tenant,
             application_id=application_id,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,7 +35,7 @@ class _Guarded:
         await self._app(scope, receive, guarded)
 
 
-def routes(tenant: str, application_id: str, gateway_port: int) -> list[Route | Mount]:
+def routes(tenant: str, application_id: str, gateway_port: int) -> list[BaseRoute]:
     """`/` (the page), `/static/…` and `/api/page`."""
 
     async def page(request: Request) -> Response:
