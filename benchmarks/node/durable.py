@@ -62,7 +62,9 @@ def bare(directory: Path, records: int) -> float:
     connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA page_size=8192")
     columns = "offset INTEGER PRIMARY KEY, timestamp INTEGER, key TEXT, value TEXT, headers TEXT"
     connection.execute(f"CREATE TABLE readings ({columns}); CREATE TABLE warm ({columns})")
-    connection.execute("CREATE TABLE offsets (topic TEXT PRIMARY KEY, next INTEGER); INSERT INTO offsets VALUES ('readings', 0)")
+    connection.execute(
+        "CREATE TABLE offsets (topic TEXT PRIMARY KEY, next INTEGER); INSERT INTO offsets VALUES ('readings', 0)"
+    )
     with connection:
         connection.executemany(
             "INSERT INTO readings VALUES (?, ?, ?, ?, NULL)",
@@ -78,7 +80,7 @@ def bare(directory: Path, records: int) -> float:
         if not rows:
             break
         out = []
-        for number, timestamp, key, text, headers in rows:
+        for _, timestamp, key, text, headers in rows:
             value = orjson.loads(text)
             if value["celsius"] > 10:
                 value["fahrenheit"] = value["celsius"] * 2 + 32
@@ -118,7 +120,8 @@ async def product(directory: Path, records: int) -> float:
     seconds = time.perf_counter() - started
     await deployment.stop()
     described = await cluster.admin.describe("warm")
-    assert described is not None and described.records == records, described
+    assert described is not None
+    assert described.records == records
     await cluster.close()
     return records / seconds
 

@@ -213,10 +213,7 @@ def node(
     disks: Iterable[str] = (),
 ) -> Node:
     makers = [agent if callable(agent) else (lambda agent=agent: agent) for agent in agents]
-    members = tuple(
-        planned(id if not index else f"{id}-{index}", maker)  # type: ignore[arg-type]
-        for index, maker in enumerate(makers)
-    )
+    members = tuple(planned(id if not index else f"{id}-{index}", maker) for index, maker in enumerate(makers))
     return Node(
         id=id,
         module="default",
@@ -328,8 +325,6 @@ class Kit:
             if not task.cancelled():
                 task.exception()
         await self.cluster.close()
-
-
 
 
 async def new_kit(directory: Path) -> Kit:

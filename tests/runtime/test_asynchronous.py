@@ -154,7 +154,7 @@ async def test_a_failure_of_the_call_never_blames_a_neighbour(kit: Any) -> None:
     await kit.topics("in", "out", "in-deadletter")
     await kit.send("in", "a", "bad", "b")
 
-    class Whole(kit.Waiting):  # type: ignore[misc, name-defined]
+    class Whole(kit.Waiting):  # type: ignore[misc]
         async def process_batch(self, records: Any) -> Any:
             self.batches.append(records)
             if any(record.value() == "bad" for record in records):
@@ -171,7 +171,7 @@ async def test_records_not_attempted_come_again_in_order(kit: Any) -> None:
     await kit.topics("in", "out")
     await kit.send("in", *keyed("k", "1", "2", "3"))
 
-    class OneByOne(kit.Waiting):  # type: ignore[misc, name-defined]
+    class OneByOne(kit.Waiting):  # type: ignore[misc]
         async def process_batch(self, records: Any) -> Any:
             self.batches.append([record.value() for record in records])
             return [[records[0]], *[NotAttempted() for _ in records[1:]]]
@@ -285,7 +285,7 @@ async def test_an_agent_may_change_its_batching_while_it_runs(kit: Any) -> None:
     await kit.topics("in", "out")
     await kit.send("in", *keyed("k", *(str(number) for number in range(10))))
 
-    class Changing(kit.Waiting):  # type: ignore[misc, name-defined]
+    class Changing(kit.Waiting):  # type: ignore[misc]
         async def process_batch(self, records: Any) -> Any:
             self.batches.append(records)
             self.batching = Batching(max_records=1, concurrency=8)

@@ -1,4 +1,4 @@
-"""The laws of a node: nothing lost, nothing doubled, equal keys in order — whatever agents do and however they are fed."""
+"""The laws of a node: nothing lost, nothing doubled, equal keys in order, whatever agents do, however they are fed."""
 
 from __future__ import annotations
 
@@ -65,15 +65,16 @@ def agent_of(kit: Any, chaos: Chaos, stage: int, batching: Batching | None, spli
 
     if batching is None:
         return kit.Straight(process)
+    ordering = batching.ordering
 
-    class Stage(kit.Waiting):  # type: ignore[misc, name-defined]
+    class Stage(kit.Waiting):  # type: ignore[misc]
         inside: set[Any] = set()  # noqa: RUF012
 
         async def process_batch(self, records: Any) -> Any:
             keys = [record.key() for record in records if record.key() is not None]
-            if batching.ordering == "serial":
+            if ordering == "serial":
                 assert len(keys) == len(set(keys)), "two records of a key in one call"
-            if batching.ordering != "emission":
+            if ordering != "emission":
                 assert not self.inside & set(keys), "a key in two calls"
             self.inside |= set(keys)
             try:
@@ -84,7 +85,7 @@ def agent_of(kit: Any, chaos: Chaos, stage: int, batching: Batching | None, spli
 
         def outcomes(self, records: Any) -> list[Any]:
             outcomes = [process(record) for record in records]
-            if batching.ordering == "sequence":
+            if ordering == "sequence":
                 for index, outcome in enumerate(outcomes[:-1]):
                     if isinstance(outcome, Exception):  # like an agent that works one by one
                         return outcomes[: index + 1] + [NotAttempted()] * (len(outcomes) - index - 1)
@@ -133,7 +134,9 @@ async def all_committed(kit: Any, count: int) -> bool:
 
 def judge(found: list[SimpleRecord], keys: list[Any], situation: dict[str, Any]) -> None:
     split = situation["split"]
-    expected = {f"{number}.{piece}" if split > 1 else str(number) for number in range(len(keys)) for piece in range(split)}
+    expected = {
+        f"{number}.{piece}" if split > 1 else str(number) for number in range(len(keys)) for piece in range(split)
+    }
     values = [record.value() for record in found]
     assert len(values) == len(set(values)), "doubled"
     assert set(values) == expected, "lost"

@@ -88,7 +88,7 @@ async def test_a_source_with_nothing_to_say_is_not_asked_in_a_busy_loop(kit: Any
     await kit.topics("out")
     reads = 0
 
-    class Empty(kit.ListSource):  # type: ignore[misc, name-defined]
+    class Empty(kit.ListSource):  # type: ignore[misc]
         async def read(self, max_records: int) -> Any:
             nonlocal reads
             reads += 1
@@ -183,7 +183,7 @@ async def test_an_agent_can_report_that_it_is_broken(kit: Any) -> None:
 async def test_what_was_opened_is_closed_when_a_later_agent_does_not_start(kit: Any) -> None:
     await kit.topics("in", "out")
 
-    class Broken(kit.Straight):  # type: ignore[misc, name-defined]
+    class Broken(kit.Straight):  # type: ignore[misc]
         async def start(self, context: Any) -> None:
             raise ConnectionError("no route")
 
@@ -197,7 +197,7 @@ async def test_records_sent_through_the_context_leave_at_once(kit: Any) -> None:
     await kit.topics("in", "out", "chunks")
     await kit.send("in", "a")
 
-    class Chatty(kit.Waiting):  # type: ignore[misc, name-defined]
+    class Chatty(kit.Waiting):  # type: ignore[misc]
         async def process_batch(self, records: Any) -> Any:
             await self.context.topics.send("chunks", [SimpleRecord("piece")])
             await asyncio.Event().wait()

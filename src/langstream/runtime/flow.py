@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Final
 
 from langstream.application.model import OnFailure
@@ -23,6 +22,7 @@ from langstream.runtime.intake import Intake, SourceIntake
 from langstream.runtime.metrics import NodeCounts
 from langstream.runtime.policy import Failure, Policy, Redactor
 from langstream.runtime.stage import Stage
+from langstream.runtime.straight import Sends, onward, owners_of, walk
 from langstream.runtime.unit import Batch, Item, Trace, Tracker, Unit, plain
 from langstream.runtime.worker import Answer, Crash, Worker
 from langstream.topics.contract import TopicProducer
@@ -102,19 +102,19 @@ class Flow:
             self._run_singly(batch)
 
     def _run_straight(self, batch: Batch) -> None:
-        records, sends, trace = batch.records, _Sends(), Trace(batch)
+        records, sends, trace = batch.records, Sends(), Trace(batch)
         for stage in self.stages:
             if not records:
                 break
             answer = stage.worker.call(records)
-            onward = _onward(answer, sends)
-            if onward is None:
+            results = onward(answer, sends)
+            if results is None:
                 self._take_apart(trace, stage, records, answer)
                 return
             assert not isinstance(answer, Crash)
-            stage.worker.counts.returned(len(onward))
+            stage.worker.counts.returned(len(results))
             trace.outcomes.append(answer)
-            records = onward
+            records = results
         sends.add_final(records, self._ends.output)
         if not sends.topics.keys() <= self._ends.known:
             self._take_apart(trace, None, records, ())
@@ -152,10 +152,10 @@ class Flow:
         units = trace.batch.units()
         for unit in units:
             trace.batch.tracker.add(unit)
-        for unit, record in _walk(trace, units):
+        for unit, record in walk(trace, units):
             if isinstance(record, Dispatched):
                 self._output(unit, str(record.destination), record)
-        owners = _owners(trace, units)
+        owners = owners_of(trace, units)
         items = [Item(owner, record) for owner, record in zip(owners, records, strict=True)]
         for item in items:
             item.unit.pending += 1
@@ -173,7 +173,7 @@ class Flow:
     def left(self, stage: Stage, items: Sequence[Item]) -> None:
         """Results go on to the next stage, or out."""
         following = self.stages[stage.index + 1] if stage.index + 1 < len(self.stages) else None
-        onward: list[Item] = []
+        further: list[Item] = []
         for item in items:
             unit = item.unit
             if not unit.dead:
@@ -182,12 +182,12 @@ class Flow:
                         self._output(unit, str(record.destination), record)
                     elif following is not None:
                         unit.pending += 1
-                        onward.append(Item(unit, record))
+                        further.append(Item(unit, record))
                     else:
                         self._final(unit, record)
             self.finished(unit)
-        if onward and following is not None:
-            self._enter(following, onward)
+        if further and following is not None:
+            self._enter(following, further)
 
     def _final(self, unit: Unit, record: SimpleRecord) -> None:
         topic = record.destination if record.destination is not None else self._ends.output
@@ -241,7 +241,7 @@ class Flow:
             return
         reasons = {id(record): error for record, error in bad}
         units = unit.trace.batch.units()
-        for owner, record in _walk(unit.trace, units):
+        for owner, record in walk(unit.trace, units):
             carrier = owner if self.delivery.transactional else unit
             topic = record.destination if record.destination is not None else self._ends.output
             if self.delivery.transactional and topic is not None and not owner.abandoned:
@@ -408,78 +408,3 @@ class Flow:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.broke(error)
-
-
-class _Sends:
-    """Results of a run by topic."""
-
-    __slots__ = ("topics",)
-
-    def __init__(self) -> None:
-        self.topics: dict[str, list[SimpleRecord]] = {}
-
-    def add(self, topic: str, record: SimpleRecord) -> None:
-        self.topics.setdefault(topic, []).append(record)
-
-    def add_final(self, records: Sequence[SimpleRecord], output: str | None) -> None:
-        """Records that passed all stages: to their own destination, or the output."""
-        for record in records:
-            if record.destination is not None:
-                break
-        else:
-            if output is not None and records:
-                self.topics.setdefault(output, []).extend(records)
-            return
-        for record in records:
-            topic = record.destination if record.destination is not None else output
-            if topic is not None:
-                self.add(topic, record)
-
-
-def _onward(answer: Answer, sends: _Sends) -> list[SimpleRecord] | None:
-    """What goes on to the next stage, all outcomes in a row; None unless every outcome is a list of records."""
-    if isinstance(answer, Crash):
-        return None
-    try:
-        flat = list(chain.from_iterable(answer))
-    except TypeError:  # an exception among them
-        return None
-    for record in flat:
-        if type(record) is not SimpleRecord:
-            break
-    else:
-        return flat
-    if not all(isinstance(record, SimpleRecord) for record in flat):
-        return None
-    onward: list[SimpleRecord] = []
-    for record in flat:
-        if isinstance(record, Dispatched):
-            sends.add(str(record.destination), record)
-        else:
-            onward.append(record)
-    return onward
-
-
-def _owners(trace: Trace, units: Sequence[Unit]) -> list[Unit]:
-    """The unit of every record that came out of the traced stages."""
-    owners = list(units)
-    for outcomes in trace.outcomes:
-        owners = [
-            owner
-            for owner, results in zip(owners, outcomes, strict=True)
-            for record in results
-            if not isinstance(record, Dispatched)
-        ]
-    return owners
-
-
-def _walk(trace: Trace, units: Sequence[Unit]) -> Iterator[tuple[Unit, SimpleRecord]]:
-    """Every record that left a traced run, with its unit: dispatched ones of all stages, and those of the last."""
-    owners = list(units)
-    records: Sequence[SimpleRecord] = trace.batch.records
-    for outcomes in trace.outcomes:
-        pairs = [(owner, record) for owner, results in zip(owners, outcomes, strict=True) for record in results]
-        yield from ((owner, record) for owner, record in pairs if isinstance(record, Dispatched))
-        owners = [owner for owner, record in pairs if not isinstance(record, Dispatched)]
-        records = [record for _, record in pairs if not isinstance(record, Dispatched)]
-    yield from zip(owners, records, strict=True)

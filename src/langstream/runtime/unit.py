@@ -15,7 +15,7 @@ from typing import Any
 from langstream.records import Record, SimpleRecord, key_bytes
 from langstream.topics.contract import TopicPartition
 
-Sends = list[tuple[str, list[SimpleRecord]]]
+Outputs = list[tuple[str, list[SimpleRecord]]]
 """Topics and the records for them, in order."""
 
 
@@ -64,7 +64,7 @@ class Unit:
         self.sources = sources
         self.next_offset = next_offset
         self.pending = 1
-        self.outputs: Sends = []
+        self.outputs: Outputs = []
         self.abandoned = False
         self.trace: Trace | None = None
 
