@@ -48,9 +48,9 @@ WITH RECURSIVE chosen (position, count, bytes) AS (
     ON runs.position = (SELECT min(position) FROM runs WHERE position > chosen.position AND position <= :last)
   WHERE chosen.count < :records AND chosen.bytes < :bytes
 )
-SELECT EXISTS (SELECT 1 FROM partitions WHERE id = :partition),
-       (SELECT '[' || group_concat('[' || base || ',' || ifnull(gaps, 'null') || ',' || records || ']') || ']'
-        FROM runs WHERE position BETWEEN :from AND (SELECT max(position) FROM chosen))
+SELECT EXISTS (SELECT 1 FROM partitions WHERE id = :partition), group_concat(json_array(base, json(gaps))),
+       group_concat(records)
+FROM runs WHERE position BETWEEN :from AND (SELECT max(position) FROM chosen)
 """
 
 _log = logging.getLogger(__name__)
@@ -174,14 +174,14 @@ class EmbeddedLog:
             "records": max_records,
             "bytes": READ_BYTES,
         }
-        ((exists, text),) = await self._reader.call(lambda connection: rows(connection, _READ, bindings))
+        ((exists, heads, text),) = await self._reader.call(lambda connection: rows(connection, _READ, bindings))
         if not exists:
             raise TopicGone("the topic was deleted")
         if text is None:
             return ()
         if wanted_schemas(text):
             await self._load_schemas()
-        return decode_runs(text, offset, self._schemas)
+        return decode_runs(heads, text, offset, self._schemas)
 
     async def bounds(self, partitions: Sequence[int]) -> Mapping[int, Bounds]:
         """One query."""
@@ -197,7 +197,8 @@ class EmbeddedLog:
 
         def run(connection: apsw.Connection) -> tuple[Share, bool]:
             self._presence.announce()
-            return membership.balance(connection, topic, group, member, self._presence.process)
+            alive = self._presence.is_alive
+            return membership.balance(connection, topic, group, member, self._presence.process, alive)
 
         share, changed = await self._writer.call(run)
         if changed:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     import apsw
 
 
-def balance(connection: apsw.Connection, topic: Topic, group: str, member: str, process: str) -> tuple[Share, bool]:
+def balance(
+    connection: apsw.Connection, topic: Topic, group: str, member: str, process: str, is_alive: Callable[[str], bool]
+) -> tuple[Share, bool]:
     """Join if need be and claim what is due. Also whether anything changed. Raises TopicGone."""
     with connection:
         joined = _join(connection, topic, group, member, process)
+        _expel_dead(connection, topic, group, is_alive)
         members = _members(connection, topic, group)
         claims = _claims(connection, topic, group)
         owners = {partition: owner for partition, (_, _, owner) in claims.items() if owner is not None}
@@ -71,13 +74,9 @@ def processes(connection: apsw.Connection) -> list[str]:
 def expel(connection: apsw.Connection, process: str, is_alive: Callable[[str], bool]) -> bool:
     """Remove the members of a process, unless it proves alive after all."""
     with connection:
-        _count_change(connection)  # takes the write lock
         if is_alive(process):
             return False
-        connection.execute(
-            "UPDATE claims SET member = NULL WHERE member IN (SELECT member FROM members WHERE process = ?)", (process,)
-        )
-        connection.execute("DELETE FROM members WHERE process = ?", (process,))
+        _remove(connection, process)
     return True
 
 
@@ -100,6 +99,25 @@ def positions(connection: apsw.Connection, topic: Topic) -> Sequence[GroupPositi
         )
         for group, number, partition, committed, member in found
     ]
+
+
+def _expel_dead(connection: apsw.Connection, topic: Topic, group: str, is_alive: Callable[[str], bool]) -> None:
+    """Nobody has to wait for a heartbeat to take over from a process that is gone."""
+    for (process,) in rows(
+        connection,
+        "SELECT DISTINCT process FROM members WHERE topic = ? AND consumer_group = ?",
+        (topic.id, group),
+    ):
+        if not is_alive(process):
+            _remove(connection, process)
+
+
+def _remove(connection: apsw.Connection, process: str) -> None:
+    connection.execute(
+        "UPDATE claims SET member = NULL WHERE member IN (SELECT member FROM members WHERE process = ?)", (process,)
+    )
+    connection.execute("DELETE FROM members WHERE process = ?", (process,))
+    _count_change(connection)
 
 
 def _join(connection: apsw.Connection, topic: Topic, group: str, member: str, process: str) -> bool:

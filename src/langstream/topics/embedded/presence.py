@@ -12,8 +12,11 @@ import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
-DIRECTORY = "members"
+DIRECTORY: Final = "members"
+STALE_SECONDS: Final = 60.0
+"""A file that was not locked for so long never will be."""
 
 
 class Presence:
@@ -31,6 +34,7 @@ class Presence:
             os.utime(self._descriptor)
             return
         self._directory.mkdir(exist_ok=True)
+        self._sweep()
         file = self._file(self.process)
         hidden = file.with_suffix(".new")  # nobody sees the file before it is locked
         descriptor = os.open(hidden, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -46,18 +50,7 @@ class Presence:
         """Whether the process runs and does not hang."""
         if process == self.process:
             return True
-        file = self._file(process)
-        try:
-            descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return time.time() - os.fstat(descriptor).st_mtime < self._timeout
-        finally:
-            os.close(descriptor)
-        return False
+        return self._is_locked(process) and self._age(process) < self._timeout
 
     def remove(self, process: str) -> None:
         """Remove the file of a process that is gone."""
@@ -70,6 +63,34 @@ class Presence:
             with suppress(OSError):
                 self.remove(self.process)
             os.close(descriptor)
+
+    def _is_locked(self, process: str) -> bool:
+        try:
+            descriptor = os.open(self._file(process), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: those who look do not disturb each other
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _age(self, process: str) -> float:
+        with suppress(FileNotFoundError):
+            return time.time() - self._file(process).stat().st_mtime
+        return float("inf")
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left."""
+        for file in self._directory.glob("*.lock"):
+            if not self._is_locked(file.stem):
+                self.remove(file.stem)
+        for file in self._directory.glob("*.new"):
+            with suppress(FileNotFoundError):
+                if time.time() - file.stat().st_mtime > STALE_SECONDS:
+                    file.unlink()
 
     def _file(self, process: str) -> Path:
         return self._directory / f"{process}.lock"

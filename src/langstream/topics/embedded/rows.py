@@ -67,10 +67,12 @@ class RowEncoder:
         raise TypeError(f"a {type(value).__name__} is no part of a row")
 
 
-def decode_runs(text: str, offset: int, schemas: Mapping[str, str]) -> list[Run]:
-    """The runs in `[[base, gaps, rows], …]`, without rows before the offset."""
+def decode_runs(heads: str, text: str, offset: int, schemas: Mapping[str, str]) -> list[Run]:
+    """Runs, without rows before the offset. `heads` has `[base, gaps]` of each, `text` their rows, both with commas."""
+    starts = orjson.loads(f"[{heads}]")
+    parts = [orjson.loads(text)] if len(starts) == 1 else orjson.loads(f"[{text}]")
     runs = []
-    for base, gaps, rows in sorted(orjson.loads(text), key=_base):
+    for (base, gaps), rows in zip(starts, parts, strict=True):
         offsets: Sequence[int] = range(base, base + len(rows)) if gaps is None else [base + gap for gap in gaps]
         if offsets[0] < offset:
             skipped = sum(1 for candidate in offsets if candidate < offset)
@@ -97,11 +99,6 @@ def unwrap(rows: list[list[Any]], schemas: Mapping[str, str]) -> None:
 def wanted_schemas(text: str) -> bool:
     """Whether the text may hold Avro."""
     return '{"a":[' in text
-
-
-def _base(run: list[Any]) -> int:
-    base: int = run[0]
-    return base
 
 
 def _unwrapped(wrapped: dict[str, Any], schemas: Mapping[str, str]) -> Any:

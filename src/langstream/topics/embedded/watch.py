@@ -1,7 +1,8 @@
 """What the reading thread does between calls: notice what other processes wrote, and show that this one is alive.
 
 `PRAGMA data_version` costs a look into shared memory. While somebody waits it is asked every few milliseconds, less
-often the longer nothing happens; only when it changed are the tables looked at.
+often the longer nothing happens; only when it changed are the tables looked at. While nobody waits, groups alone are
+looked after.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SHORTEST_SECONDS: Final = 0.002
 LONGEST_SECONDS: Final = 0.02
+BUSY_SECONDS: Final = 0.1
 GROWTH: Final = 1.05
 HEARTBEAT_SECONDS: Final = 1.0
 
@@ -55,6 +57,7 @@ class Watch:
         self._groups = 0
         self._interval = SHORTEST_SECONDS
         self._heartbeat = 0.0
+        self._next_groups = 0.0
 
     def __call__(self, connection: apsw.Connection) -> float:
         """Look, and tell in how many seconds to look again."""
@@ -64,8 +67,8 @@ class Watch:
             if time.monotonic() >= self._heartbeat:
                 self._heartbeat = time.monotonic() + HEARTBEAT_SECONDS
                 self._beat(connection)
-            if not self._signals.watching:
-                return HEARTBEAT_SECONDS / 10
+            if not self._signals.waiting and not self._members_due():
+                return LONGEST_SECONDS
             if self._look(connection):
                 self._interval = SHORTEST_SECONDS
             else:
@@ -74,6 +77,18 @@ class Watch:
             _log.debug("looking for changes failed: %s", error)
             return HEARTBEAT_SECONDS
         return self._interval
+
+    def pace(self) -> float:
+        """In how many seconds to look, after a call that may be followed by waiting."""
+        return self._interval if self._signals.waiting else LONGEST_SECONDS
+
+    def _members_due(self) -> bool:
+        """Changes of groups matter even while everybody is busy, though less urgently."""
+        now = time.monotonic()
+        if now < self._next_groups or not self._signals.watched_groups():
+            return False
+        self._next_groups = now + BUSY_SECONDS
+        return True
 
     def _look(self, connection: apsw.Connection) -> bool:
         version = connection.pragma("data_version")

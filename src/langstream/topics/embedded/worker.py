@@ -11,13 +11,23 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import apsw
 
 T = TypeVar("T")
 Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any, BaseException | None]"
+
+
+class Tick(Protocol):
+    """Work between calls."""
+
+    def __call__(self, connection: apsw.Connection) -> float:
+        """Do it, and tell in how many seconds to come back."""
+
+    def pace(self) -> float:
+        """After a call: in how many seconds to come at the latest."""
 
 
 class Worker:
@@ -28,7 +38,7 @@ class Worker:
         name: str,
         connect: Callable[[], apsw.Connection],
         explain: Callable[[Exception], BaseException],
-        tick: Callable[[apsw.Connection], float] | None = None,
+        tick: Tick | None = None,
     ) -> None:
         self._name = name
         self._connect = connect
@@ -89,6 +99,8 @@ class Worker:
                     self._deliver([(future, None, None)])
                     return
                 self._serve(connection, function, future)
+                if self._tick:
+                    due = min(due, time.monotonic() + self._tick.pace())
             if self._tick and time.monotonic() >= due:
                 due = time.monotonic() + self._tick(connection)
 

@@ -20,7 +20,7 @@ from langstream.topics.local.buffer import Buffer
 from langstream.topics.local.log import Claim, Commit, Log, Topic
 
 RETRY_SECONDS: Final = 1.0
-READ_AHEAD: Final = 1_000
+READ_AHEAD: Final = 2_000
 
 _log = logging.getLogger(__name__)
 
@@ -74,15 +74,16 @@ class LocalConsumer:
             fetched = self._take(max_records)
             if fetched:
                 return fetched
-            self._records.clear()
-            if await self._read_ahead(max_records):
-                continue
-            remaining = deadline - asyncio.get_running_loop().time()
-            if remaining <= 0:
-                return ()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(remaining):
-                    await self._records.wait()
+            with self._log.signals.wait():
+                self._records.clear()
+                if await self._read_ahead(max_records):
+                    continue
+                remaining = deadline - asyncio.get_running_loop().time()
+                if remaining <= 0:
+                    return ()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(remaining):
+                        await self._records.wait()
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Durable when this returns, where the log is."""

@@ -43,15 +43,16 @@ class LocalReader:
             fetched = self._take(max_records)
             if fetched:
                 return fetched
-            self._wake.clear()
-            if await self._read_ahead(self._topic, max_records):
-                continue
-            remaining = deadline - asyncio.get_running_loop().time()
-            if remaining <= 0:
-                return ()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(remaining):
-                    await self._wake.wait()
+            with self._log.signals.wait():
+                self._wake.clear()
+                if await self._read_ahead(self._topic, max_records):
+                    continue
+                remaining = deadline - asyncio.get_running_loop().time()
+                if remaining <= 0:
+                    return ()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(remaining):
+                        await self._wake.wait()
 
     def next_offsets(self) -> Mapping[int, int]:
         """After what `read` returned; records read ahead do not count."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class Signals:
@@ -17,6 +18,8 @@ class Signals:
     def __init__(self) -> None:
         self._records: defaultdict[int, set[asyncio.Event]] = defaultdict(set)
         self._groups: defaultdict[int, set[asyncio.Event]] = defaultdict(set)
+        self.waiting = 0
+        """How many are waiting for records, or about to."""
 
     def watch_records(self, topic: int, event: asyncio.Event) -> None:
         """Set the event whenever the topic may have new records."""
@@ -50,10 +53,14 @@ class Signals:
         """Topics with members in this process."""
         return tuple(self._groups)
 
-    @property
-    def watching(self) -> bool:
-        """Whether anybody is waiting for anything."""
-        return bool(self._records or self._groups)
+    @contextmanager
+    def wait(self) -> Iterator[None]:
+        """Around a look at the log and the wait that follows when nothing was there."""
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
 
 
 def _set(watchers: defaultdict[int, set[asyncio.Event]], topics: Iterable[int]) -> None:
