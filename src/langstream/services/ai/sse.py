@@ -20,11 +20,15 @@ class Event(NamedTuple):
 
 
 class EventParser:
-    """Incremental: `feed` every piece of the body, then `finish`. Raises ValueError for an endless event."""
+    """Incremental: `feed` every piece of the body, then `finish`. Raises ValueError for an endless event.
 
-    __slots__ = ("_data", "_first", "_name", "_size", "_skip_newline", "_tail")
+    An event without data is none, unless `bare_names` is set and it has a name: some servers say `end` that way.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_bare_names", "_data", "_first", "_name", "_size", "_skip_newline", "_tail")
+
+    def __init__(self, *, bare_names: bool = False) -> None:
+        self._bare_names = bare_names
         self._tail: list[bytes] = []  # pieces of a line that has not ended yet
         self._size = 0
         self._data: list[bytes] = []
@@ -85,6 +89,6 @@ class EventParser:
     def _dispatch(self) -> Event | None:
         data, name = self._data, self._name
         self._data, self._name, self._size = [], b"", 0
-        if not data:
+        if not data and not (name and self._bare_names):
             return None
         return Event(b"\n".join(data).decode("utf-8", "replace"), name.decode("utf-8", "replace") or "message")

@@ -129,7 +129,7 @@ class Transport:
         }
         # A redirect would carry the key to another place: it is an error instead.
         return self._session.post(
-            url, data=payload, headers=headers, timeout=timeout, allow_redirects=False, proxy=_proxy(url)
+            url, data=payload, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy_for(url)
         )
 
     async def _check(self, response: aiohttp.ClientResponse, url: str) -> None:
@@ -155,7 +155,7 @@ class Transport:
         if isinstance(error, aiohttp.InvalidURL):
             return ServiceError(f"{where} has no valid address: check `url` of the resource", category="refused")
         if isinstance(error, aiohttp.ClientConnectorError):
-            return ServiceError(f"{where} cannot be reached: {_reason(error.os_error)}. Check `url` of the resource.")
+            return ServiceError(f"{where} cannot be reached: {reason_of(error.os_error)}. Check `url` of the resource.")
         return ServiceError(f"{where} broke the connection off before the end of the answer")
 
 
@@ -179,13 +179,14 @@ def _parsed(content: bytes, url: str) -> Any:
         raise malformed(url, what) from None
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Why a connection could not be made, in words."""
     if isinstance(error, socket.gaierror):
         return "its host name is unknown"
     return error.strerror or str(error) or type(error).__name__
 
 
-def _proxy(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
     """The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), never for this machine itself."""
     from urllib.parse import urlsplit
     from urllib.request import getproxies, proxy_bypass

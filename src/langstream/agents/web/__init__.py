@@ -1,0 +1,1 @@
+"""Agents that speak HTTP: requests to any service, invocations of LangServe chains."""
