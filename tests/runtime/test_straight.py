@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from langstream.records import Dispatched, SimpleRecord
+from langstream.records import Dispatched, Document, SimpleRecord
 from langstream.runtime.replica import Limits
 
 
@@ -186,3 +186,40 @@ async def test_too_few_outcomes_are_a_failure(kit: Any) -> None:
     assert await kit.committed() == 2
     await kit.stop(replica)
     assert replica.agents["node"].numbers.errors == 2
+
+
+async def test_long_runs_with_failures_keep_their_order(kit: Any) -> None:
+    await kit.topics("in", "out")
+    numbers = [str(number) for number in range(950)]
+    bad = {"0", "99", "100", "333", "949"}
+    await kit.send("in", *numbers)
+    replica = await kit.run(kit.node(kit.Straight(fail_on(*bad)), on_failure="skip"))
+    assert await kit.values("out", 945) == [number for number in numbers if number not in bad]
+    await kit.stop(replica)
+    assert await kit.committed() == 950
+
+
+async def test_parsed_documents_arrive_as_text(kit: Any) -> None:
+    await kit.topics("in", "out")
+    await kit.send("in", '{"n": 1}')
+
+    def parse(record: SimpleRecord) -> list[SimpleRecord]:
+        document = record.parsed_value()
+        return [record, record.with_value(Document({**document.content, "m": 2}))]
+
+    await kit.run(kit.node(kit.Straight(parse)))
+    assert await kit.values("out", 2) == ['{"n": 1}', '{"n":1,"m":2}']
+
+
+async def test_a_document_that_cannot_be_written_is_the_failure_of_its_record(kit: Any) -> None:
+    await kit.topics("in", "out")
+    await kit.send("in", "a", "odd")
+
+    def odd(record: SimpleRecord) -> list[SimpleRecord]:
+        return [record.with_value(Document({"x": object()}))] if record.value() == "odd" else [record]
+
+    replica = await kit.run(kit.node(kit.Straight(odd), on_failure="skip"))
+    await kit.until(lambda: kit.committed())
+    await kit.stop(replica)
+    assert await kit.committed() == 2
+    assert [record.value() for record in await kit.everything("out")] == ["a"]

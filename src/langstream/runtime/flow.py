@@ -22,11 +22,13 @@ from langstream.runtime.intake import Intake, SourceIntake
 from langstream.runtime.metrics import NodeCounts
 from langstream.runtime.policy import Failure, Policy, Redactor
 from langstream.runtime.stage import Stage
-from langstream.runtime.straight import Sends, onward, owners_of, walk
+from langstream.runtime.straight import Sends, onward, owners_of, unparse, walk
 from langstream.runtime.unit import Batch, Item, Trace, Tracker, Unit, plain
 from langstream.runtime.worker import Answer, Crash, Worker
 from langstream.topics.contract import TopicProducer
 
+SLICE: Final = 100
+"""Records that go through all stages before the next ones begin: few enough to stay in the processor's caches."""
 LOG_SECONDS: Final = 1.0
 """Between two log lines about records given up; the ones in between are counted."""
 
@@ -96,10 +98,12 @@ class Flow:
         self.progressed()
         if batch.tracker.dropped:
             self.in_flight -= size
-        elif self._straight and not self._unresolved and all(stage.idle for stage in self.stages):
-            self._run_straight(batch)
-        else:
-            self._run_singly(batch)
+            return
+        for piece in batch.slices(SLICE):
+            if self._straight and not self._unresolved and all(stage.idle for stage in self.stages):
+                self._run_straight(piece)
+            else:
+                self._run_singly(piece)
 
     def _run_straight(self, batch: Batch) -> None:
         records, sends, trace = batch.records, Sends(), Trace(batch)
@@ -119,6 +123,9 @@ class Flow:
         if not sends.topics.keys() <= self._ends.known:
             self._take_apart(trace, None, records, ())
             return
+        unparse(batch.records)
+        for results in sends.topics.values():
+            unparse(results)
         self._complete(batch, sends.topics, trace)
 
     def _complete(self, batch: Batch, topics: Mapping[str, list[SimpleRecord]], trace: Trace) -> None:

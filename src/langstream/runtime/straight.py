@@ -5,10 +5,10 @@ Per record it costs one look at the type of each result; everything else is per 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from langstream.records import Dispatched, SimpleRecord
+from langstream.records import Dispatched, Document, SimpleRecord
 from langstream.runtime.unit import Trace, Unit
 from langstream.runtime.worker import Answer, Crash
 
@@ -86,3 +86,18 @@ def walk(trace: Trace, units: Sequence[Unit]) -> Iterator[tuple[Unit, SimpleReco
         owners = [owner for owner, record in pairs if not isinstance(record, Dispatched)]
         records = [record for _, record in pairs if not isinstance(record, Dispatched)]
     yield from zip(owners, records, strict=True)
+
+
+def unparse(records: Iterable[SimpleRecord]) -> None:
+    """Turn parsed documents of records that were dealt with back into their text.
+
+    A parsed document is ten times the size of its text. Letting go of it here, and not when the records are committed,
+    keeps thousands of them from being alive at a time.
+    """
+    for record in records:
+        value = record._value
+        if type(value) is Document:
+            try:
+                record._value = value.text()
+            except Exception:  # delivery finds out, and knows what to do about it
+                continue

@@ -9,7 +9,7 @@ source, so equal records cannot be confused.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from langstream.records import Record, SimpleRecord, key_bytes
@@ -98,6 +98,16 @@ class Batch:
         self.records = records
         self.offsets = offsets
         self.originals: Sequence[Record] = records if originals is None else originals
+
+    def slices(self, size: int) -> Iterator[Batch]:
+        """The same in pieces."""
+        if len(self.records) <= size:
+            yield self
+            return
+        for start in range(0, len(self.records), size):
+            piece = slice(start, start + size)
+            originals = self.records[piece] if self.originals is self.records else self.originals[piece]
+            yield Batch(self.tracker, self.records[piece], self.offsets[piece], originals)
 
     def unit(self) -> Unit:
         """All of it as one unit."""
