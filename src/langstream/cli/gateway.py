@@ -9,27 +9,42 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
-import orjson
 
-from langstream.cli import client
 from langstream.cli.client import Address
+from langstream.cli.main import Settings
 from langstream.cli.options import pairs
-from langstream.cli.profile import Profile, load_profile
+from langstream.cli.profile import load_profile
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _PROTOCOL = click.option(
     "--protocol", type=click.Choice(["ws", "http"]), default="ws", show_default=True, help="WebSocket or HTTP."
 )
+_KEY = click.option("-k", "--key", help="Key of the record.")
+_HEADERS = click.option("--header", "headers", multiple=True, metavar="K=V", help="Header; may be repeated.")
+_EXAMPLES = """\b
+Examples:
+  langstream gateway produce my-app questions -v "What is a topic?" -p session-id=s1
+  langstream gateway consume my-app answers --position earliest -n 10
+  langstream gateway chat my-app -g chat
+  langstream gateway service my-app ask -v "What is a topic?" --stream
+"""
 
 
 def _connection_options(command: Command) -> Command:
     for option in (
-        click.option("--url", help="Address of the gateway (default: of the profile, ws://localhost:8091)."),
-        click.option("--tenant", help="Tenant (default: of the profile)."),
-        click.option("--connect-timeout", type=float, metavar="SEC", help="Give up connecting after this time."),
-        click.option("-tc", "--test-credentials", help="Credentials for test mode."),
-        click.option("-c", "--credentials", help="Credentials for the gateway's authentication."),
+        click.option("--web-service-url", metavar="URL", help="Control plane to check with (default: the profile's)."),
+        click.option(
+            "--url",
+            "--api-gateway-url",
+            "url",
+            metavar="URL",
+            help="Gateway (default: the profile's, ws://localhost:8091).",
+        ),
+        click.option("--tenant", help="Tenant (default: the profile's)."),
+        click.option("--connect-timeout", type=click.FloatRange(min=0), metavar="SEC", help="Time to connect in (10)."),
+        click.option("-tc", "--test-credentials", metavar="TEXT", help="Credentials for test mode."),
+        click.option("-c", "--credentials", metavar="TEXT", help="Credentials for the gateway's authentication."),
         click.option("-p", "--param", "parameters", multiple=True, metavar="K=V", help="Parameter; may be repeated."),
     ):
         command = option(command)
@@ -37,12 +52,13 @@ def _connection_options(command: Command) -> Command:
 
 
 def _address(
-    ctx: click.Context, application: str, gateway_id: str, options: dict[str, Any], **gateway_options: str
+    settings: Settings, application: str, gateway_id: str, options: dict[str, Any], **gateway_options: str
 ) -> Address:
-    settings = ctx.obj
-    profile: Profile = load_profile(settings.profile, settings.configuration)
-    if options["url"]:
-        profile = replace(profile, api_gateway_url=options["url"])
+    profile = load_profile(settings.profile, settings.configuration)
+    if options["url"]:  # another gateway than the profile's: its control plane knows nothing of it
+        profile = replace(profile, api_gateway_url=options["url"], web_service_url=None)
+    if options["web_service_url"]:
+        profile = replace(profile, web_service_url=options["web_service_url"])
     if options["tenant"]:
         profile = replace(profile, tenant=options["tenant"])
     if options["credentials"] and options["test_credentials"]:
@@ -59,7 +75,7 @@ def _address(
     )
 
 
-@click.group()
+@click.group(epilog=_EXAMPLES)
 def gateway() -> None:
     """Talk to the gateways of a running application."""
 
@@ -67,14 +83,14 @@ def gateway() -> None:
 @gateway.command()
 @click.argument("application")
 @click.argument("gateway_id", metavar="GATEWAY")
-@click.option("-v", "--value", help="Value of the record.")
-@click.option("-k", "--key", help="Key of the record.")
-@click.option("--header", "headers", multiple=True, metavar="K=V", help="Header; may be repeated.")
+@click.option("-v", "--value", help="Value of the record; `-` sends every line of standard input.")
+@_KEY
+@_HEADERS
 @_PROTOCOL
 @_connection_options
-@click.pass_context
+@click.pass_obj
 def produce(
-    ctx: click.Context,
+    settings: Settings,
     /,
     application: str,
     gateway_id: str,
@@ -84,28 +100,16 @@ def produce(
     protocol: str,
     **options: Any,
 ) -> None:
-    """Send one record and print the gateway's reply."""
-    address = _address(ctx, application, gateway_id, options)
-    message = {"key": key, "value": value, "headers": pairs(headers, "--header")}
-    reply = asyncio.run(_produce(address, message, protocol))
-    click.echo(orjson.dumps(reply))
-    if reply.get("status") != "OK":
-        ctx.exit(1)
+    """Send a record and print the gateway's reply.
 
+    The exit status is 0 if the record was written.
+    """
+    from langstream.cli import producing
 
-async def _produce(address: Address, message: dict[str, Any], protocol: str) -> dict[str, Any]:
-    async with client.session(address.connect_timeout_seconds) as session:
-        if protocol == "http":
-            async with session.post(address.http("produce"), json=message) as response:
-                if response.status != 200:
-                    raise client.ClientError(await client.problem_of(response))
-                reply: dict[str, Any] = await response.json()
-                return reply
-        async with session.ws_connect(address.websocket("produce"), max_msg_size=client.MAX_FRAME_BYTES) as socket:
-            await socket.send_str(orjson.dumps(message).decode())
-            async for frame in client.frames(socket):
-                return frame
-    raise client.ClientError("the gateway closed the connection without a reply")
+    address = _address(settings, application, gateway_id, options)
+    _require_content(value, key)
+    messages = producing.messages(value, key, pairs(headers, "--header"))
+    asyncio.run(producing.produce(address, messages, protocol))
 
 
 @gateway.command()
@@ -114,12 +118,12 @@ async def _produce(address: Address, message: dict[str, Any], protocol: str) -> 
 @click.option(
     "--position", default="latest", show_default=True, help="`latest`, `earliest`, or an offset received before."
 )
-@click.option("-n", "--count", default=0, help="Stop after that many records; 0 goes on for ever.")
+@click.option("-n", "--count", default=0, help="Stop after that many records; 0: no limit.", show_default=True)
 @_PROTOCOL
 @_connection_options
-@click.pass_context
+@click.pass_obj
 def consume(
-    ctx: click.Context,
+    settings: Settings,
     /,
     application: str,
     gateway_id: str,
@@ -128,48 +132,27 @@ def consume(
     protocol: str,
     **options: Any,
 ) -> None:
-    """Print records as they come, one JSON frame per line."""
-    address = _address(ctx, application, gateway_id, options, position=position)
+    """Print records as they come, one JSON frame per line, until Ctrl-C.
+
+    The `offset` of a frame, given as --position, continues right after it.
+    """
+    from langstream.cli import consuming
+
+    address = _address(settings, application, gateway_id, options, position=position)
     with suppress(KeyboardInterrupt):  # the way to end it
-        asyncio.run(_consume(address, count, protocol))
-
-
-async def _consume(address: Address, count: int, protocol: str) -> None:
-    url = address.http("consume") if protocol == "http" else address.websocket("consume")
-    async with client.session(address.connect_timeout_seconds) as session:
-        if protocol == "http":
-            async with session.get(url, headers={"Accept": "text/event-stream"}) as response:
-                if response.status != 200:
-                    raise client.ClientError(await client.problem_of(response))
-                click.echo(f"Connected to {_without_credentials(url)}", err=True)
-                await _print_frames((frame async for _, frame in client.events(response)), count)
-            return
-        async with session.ws_connect(url, max_msg_size=client.MAX_FRAME_BYTES, heartbeat=30) as socket:
-            click.echo(f"Connected to {_without_credentials(url)}", err=True)
-            await _print_frames(client.frames(socket), count)
-
-
-async def _print_frames(frames: Any, count: int) -> None:
-    left = count if count > 0 else -1
-    async for frame in frames:
-        if "record" not in frame:
-            continue
-        click.echo(orjson.dumps(frame))
-        left -= 1
-        if not left:
-            return
+        asyncio.run(consuming.consume(address, count, protocol))
 
 
 @gateway.command()
 @click.argument("application")
-@click.option("-g", "--gateway", "gateway_id", help="Chat gateway.")
-@click.option("-cg", "--consume-gateway", help="Consume gateway of the answers (with -pg).")
-@click.option("-pg", "--produce-gateway", help="Produce gateway of the questions (with -cg).")
+@click.option("-g", "--gateway", "gateway_id", metavar="GATEWAY", help="Chat gateway.")
+@click.option("-cg", "--consume-gateway", metavar="GATEWAY", help="Consume gateway of the answers (with -pg).")
+@click.option("-pg", "--produce-gateway", metavar="GATEWAY", help="Produce gateway of the questions (with -cg).")
 @_PROTOCOL
 @_connection_options
-@click.pass_context
+@click.pass_obj
 def chat(
-    ctx: click.Context,
+    settings: Settings,
     /,
     application: str,
     gateway_id: str | None,
@@ -178,71 +161,60 @@ def chat(
     protocol: str,
     **options: Any,
 ) -> None:
-    """Ask questions and read the answers, streamed. Ctrl-D ends the conversation."""
+    """Ask questions and read the answers, streamed as they are made.
+
+    Give a chat gateway with -g, or a pair with -pg and -cg. Parameters that tie answers to questions (a session id)
+    are made up where -p does not give them. Ctrl-D ends the conversation; questions may also be piped in, one per line.
+    """
     from langstream.cli import conversation
 
     if bool(gateway_id) == bool(consume_gateway or produce_gateway) or bool(consume_gateway) != bool(produce_gateway):
-        raise click.UsageError("give -g GATEWAY, or both -cg and -pg")
-    first = _address(ctx, application, gateway_id or str(produce_gateway), options)
-    if gateway_id:
-        asyncio.run(conversation.chat_gateway(first, protocol))
-    else:
-        second = replace(first, gateway=str(consume_gateway))
-        asyncio.run(conversation.gateway_pair(first, second))
+        raise click.UsageError("give -g GATEWAY, or both -pg GATEWAY and -cg GATEWAY")
+    address = _address(settings, application, str(gateway_id or produce_gateway), options)
+    with suppress(KeyboardInterrupt):  # as good an end as Ctrl-D
+        if gateway_id:
+            asyncio.run(conversation.through_chat_gateway(address, protocol))
+        else:
+            answers = replace(address, gateway=str(consume_gateway))
+            asyncio.run(conversation.through_pair(address, answers, protocol))
 
 
 @gateway.command()
 @click.argument("application")
 @click.argument("gateway_id", metavar="GATEWAY")
-@click.option("-v", "--value", help="Value of the request record (or body, for a service agent).")
-@click.option("-k", "--key", help="Key of the request record.")
-@click.option("--header", "headers", multiple=True, metavar="K=V", help="Header; may be repeated.")
-@click.option("--method", default="POST", show_default=True, help="HTTP method, for a service agent.")
+@click.option("-v", "--value", help="Value of the request record; for a service agent, the body.")
+@_KEY
+@_HEADERS
+@click.option("--method", help="HTTP method for a service agent (default: POST with a body, GET without).")
 @click.option("--path", default="", help="Path below the gateway, for a service agent.")
-@click.option("--stream", is_flag=True, help="Print the answer as it is streamed.")
+@click.option("--stream", is_flag=True, help="Print the text of the answer while it is made.")
 @_connection_options
-@click.pass_context
+@click.pass_obj
 def service(
-    ctx: click.Context,
+    settings: Settings,
     /,
     application: str,
     gateway_id: str,
     value: str | None,
     key: str | None,
     headers: tuple[str, ...],
-    method: str,
+    method: str | None,
     path: str,
     stream: bool,
     **options: Any,
 ) -> None:
-    """Call a service gateway and print the answer."""
-    address = _address(ctx, application, gateway_id, options)
-    body = {"key": key, "value": value, "headers": pairs(headers, "--header")} if value is not None or key else None
-    asyncio.run(_service(address, method, path, body, stream=stream))
+    """Call a service gateway and print the answer.
+
+    A gateway between topics takes a record (-v, -k, --header) and answers with a record. One in front of a service
+    agent takes any HTTP request: --method, --path, -v as the body, --header.
+    """
+    from langstream.cli import services
+
+    address = _address(settings, application, gateway_id, options)
+    call = services.Call(value, key, pairs(headers, "--header"), method, path, stream)
+    asyncio.run(services.call(address, call))
 
 
-async def _service(address: Address, method: str, path: str, body: Any, *, stream: bool) -> None:
-    url = address.http("service")
-    if path:
-        base, question, query = url.partition("?")
-        url = f"{base}/{path.lstrip('/')}{question}{query}"
-    headers = {"Accept": "text/event-stream"} if stream else {}
-    async with (
-        client.session(address.connect_timeout_seconds) as session,
-        session.request(method, url, json=body, headers=headers) as response,
-    ):
-        if response.status >= 400:
-            raise client.ClientError(f"status {response.status}: {await client.problem_of(response)}")
-        if response.content_type == "text/event-stream":
-            async for _, frame in client.events(response):
-                value = frame.get("record", {}).get("value")
-                click.echo(value if isinstance(value, str) else orjson.dumps(frame), nl=False)
-            click.echo()
-            return
-        click.echo(await response.text())
-
-
-def _without_credentials(url: str) -> str:
-    base, _, query = url.partition("?")
-    kept = [item for item in query.split("&") if item and "credentials=" not in item]
-    return f"{base}?{'&'.join(kept)}" if kept else base
+def _require_content(value: str | None, key: str | None) -> None:
+    if value is None and key is None:
+        raise click.UsageError("give -v VALUE, -k KEY, or both")

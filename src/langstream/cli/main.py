@@ -20,6 +20,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "gateway": ("langstream.cli.gateway:gateway", "Talk to the gateways of a running application."),
     "topics": ("langstream.cli.topics:topics", "List, write and read topics."),
     "docs": ("langstream.cli.docs:docs", "Reference of agents, resources and assets."),
+    "profiles": ("langstream.cli.profiles:profiles", "Keep addresses and tokens under names."),
+    "configure": ("langstream.cli.profiles:configure", "Set a value of the default profile (deprecated)."),
 }
 
 

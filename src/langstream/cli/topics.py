@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import orjson
@@ -22,6 +23,8 @@ from langstream.errors import TopicNotFound
 from langstream.records import SimpleRecord
 from langstream.topics.contract import Fetched, TopicCluster, TopicDescription, TopicReader, position_from_text
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 _END_SECONDS = 0.3
@@ -32,43 +35,67 @@ _END_SECONDS = 0.3
 class Where:
     """What the options say about the cluster."""
 
-    application: Path | None
-    instance: Path | None
-    secrets: Path | None
-    data_directory: Path
+    application: Path | None = None
+    instance: Path | None = None
+    secrets: Path | None = None
+    data_directory: Path = Path(".langstream")
+
+
+def _cluster_options(command: Command) -> Command:
+    """Accepted before and after the sub-command; the latter goes first."""
+    for option in (
+        click.option(
+            "--data-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Data directory of the embedded broker, as given to `langstream run` (default: .langstream).",
+        ),
+        click.option("-s", "--secrets", type=_FILE, help="Secrets file the instance file refers to."),
+        click.option("-i", "--instance", type=_FILE, help="Instance file that names the streaming cluster."),
+        click.option(
+            "-app", "--application", type=_DIRECTORY, help="Directory of the application, for its default globals."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _where(
+    outer: Where, application: Path | None, instance: Path | None, secrets: Path | None, data_dir: Path | None
+) -> Where:
+    return Where(
+        application or outer.application,
+        instance or outer.instance,
+        secrets or outer.secrets,
+        data_dir or outer.data_directory,
+    )
 
 
 @click.group()
-@click.option("-app", "--application", type=_DIRECTORY, help="Directory of the application, for its default globals.")
-@click.option("-i", "--instance", type=_FILE, help="Instance file that names the streaming cluster.")
-@click.option("-s", "--secrets", type=_FILE, help="Secrets file the instance file refers to.")
-@click.option(
-    "--data-dir", type=click.Path(file_okay=False, path_type=Path), default=Path(".langstream"), show_default=True,
-    help="Data directory of the embedded broker, as given to `langstream run`.",
-)  # fmt: skip
+@_cluster_options
 @click.pass_context
 def topics(
-    ctx: click.Context, /, application: Path | None, instance: Path | None, secrets: Path | None, data_dir: Path
+    ctx: click.Context, /, application: Path | None, instance: Path | None, secrets: Path | None, data_dir: Path | None
 ) -> None:
     """List, write and read topics, also while an application is running on them.
 
     Without an instance file the topics of the embedded broker in --data-dir are meant. An application that runs with
     --ephemeral keeps its topics in its own memory: they can be reached through its gateways only.
     """
-    ctx.obj = Where(application, instance, secrets, data_dir)
+    ctx.obj = _where(Where(), application, instance, secrets, data_dir)
 
 
 @topics.command("list")
 @click.option("-o", "--output", type=click.Choice(["raw", "json"]), default="raw", show_default=True, help="Form.")
+@_cluster_options
 @click.pass_obj
-def list_topics(where: Where, /, output: str) -> None:
+def list_topics(where: Where, /, output: str, **options: Any) -> None:
     """Every topic with its partitions, records and size."""
 
     async def work(cluster: TopicCluster) -> None:
         found = await cluster.admin.list()
         click.echo(_topics_as_json(found) if output == "json" else _topics_as_table(found))
 
-    _with_cluster(where, work)
+    _with_cluster(_where(where, **options), work)
 
 
 def _topics_as_json(found: Sequence[TopicDescription]) -> str:
@@ -100,8 +127,9 @@ def _topics_as_table(found: Sequence[TopicDescription]) -> str:
 @click.option("-v", "--value", help="Value; `-` reads standard input, one record per line.", required=True)
 @click.option("-k", "--key", help="Key.")
 @click.option("--header", "headers", multiple=True, metavar="NAME=VALUE", help="Header; may be repeated.")
+@_cluster_options
 @click.pass_obj
-def produce(where: Where, /, topic: str, value: str, key: str | None, headers: tuple[str, ...]) -> None:
+def produce(where: Where, /, topic: str, value: str, key: str | None, headers: tuple[str, ...], **options: Any) -> None:
     """Write a record (or, with `-v -`, a record per line of standard input) to a topic."""
     items = tuple(pairs(headers, "--header").items())
     values = [line.rstrip("\r\n") for line in sys.stdin] if value == "-" else [value]
@@ -116,7 +144,7 @@ def produce(where: Where, /, topic: str, value: str, key: str | None, headers: t
             await producer.close()
         click.echo(f"{len(values)} record{'' if len(values) == 1 else 's'} written to {topic}")
 
-    _with_cluster(where, work)
+    _with_cluster(_where(where, **options), work)
 
 
 @topics.command()
@@ -126,8 +154,9 @@ def produce(where: Where, /, topic: str, value: str, key: str | None, headers: t
 )
 @click.option("-n", "--count", default=0, help="Stop after that many records; 0: no limit.", show_default=True)
 @click.option("--follow", is_flag=True, help="Wait for more records at the end, until Ctrl-C.")
+@_cluster_options
 @click.pass_obj
-def consume(where: Where, /, topic: str, position: str, count: int, follow: bool) -> None:
+def consume(where: Where, /, topic: str, position: str, count: int, follow: bool, **options: Any) -> None:
     """Print the records of a topic as JSON lines, without taking them from anybody.
 
     No consumer group is involved: the application's agents get every record all the same. Each line has the `position`
@@ -151,7 +180,7 @@ def consume(where: Where, /, topic: str, position: str, count: int, follow: bool
             await reader.close()
 
     try:
-        _with_cluster(where, work)
+        _with_cluster(_where(where, **options), work)
     except KeyboardInterrupt:  # the way to end --follow
         click.echo("", err=True)
 
