@@ -35,7 +35,9 @@ _log = logging.getLogger(__name__)
 class Limits:
     """Source records of a replica that are read and not committed yet; and those of one poll."""
 
-    in_flight: int = 1_000
+    in_flight: int = 4_000
+    """Most of them wait for a service, or for an earlier record of the partition: offsets are committed in order, and
+    one slow answer must not stop a thousand quick ones behind it."""
     straight_in_flight: int = 3_000
     """For nodes of synchronous processors: one batch being committed, one waiting, one being processed."""
     poll: int = 1_000

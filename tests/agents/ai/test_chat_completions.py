@@ -172,7 +172,12 @@ async def test_the_service_is_started_shown_and_closed(bench: Bench) -> None:
 def test_it_is_fed_one_record_at_a_time_many_at_once_in_order_of_their_keys() -> None:
     agent = AGENT.create(AGENT.configuration.model_validate(HELLO))  # type: ignore[union-attr]
     assert (agent.batching.max_records, agent.batching.ordering) == (1, "serial")  # type: ignore[union-attr]
-    assert agent.batching.concurrency >= 64  # type: ignore[union-attr]
+    assert agent.batching.concurrency >= 1000  # type: ignore[union-attr]
+
+
+def test_an_option_limits_the_answers_under_way() -> None:
+    agent = AGENT.create(AGENT.configuration.model_validate({**HELLO, "concurrency": 8}))  # type: ignore[union-attr]
+    assert agent.batching.concurrency == 8  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

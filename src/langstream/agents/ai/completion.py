@@ -19,9 +19,6 @@ from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Counter, Metrics, NoMetrics, Outcome
 from langstream.services.ai.contract import AIService, Chunk, Usage
 
-CONCURRENCY: Final = 64
-"""Answers under way at one time; they wait for the service, not for this process."""
-
 ATTEMPTS: Final = 3
 """Attempts for an answer that broke off in the middle, as long as nobody has seen a piece of it."""
 
@@ -78,11 +75,11 @@ class CompletionCounters:
 class CompletionAgent(AsyncProcessor):
     """Base of both agents. Subclasses render the prompt and call the service."""
 
-    batching = Batching(max_records=1, concurrency=CONCURRENCY, ordering="serial")
     agent_type: str
     task: str
 
     def __init__(self, configuration: CompletionConfiguration) -> None:
+        self.batching = Batching(max_records=1, concurrency=configuration.concurrency, ordering="serial")
         self._model = configuration.model
         self._configuration = configuration
         self._condition: Callable[[Any], bool] | None = (
@@ -91,7 +88,7 @@ class CompletionAgent(AsyncProcessor):
         self._store = result_field(configuration.completion_field)
         self._store_log = result_field(configuration.log_field) if configuration.log_field else None
         self._logged_options = logged_options(self.agent_type, configuration)
-        self._connection = AIConnection(configuration.ai_service)
+        self._connection = AIConnection(configuration.ai_service, "completions")
         self._chunks: ChunkStream | None = None
         self._counters = CompletionCounters.of(NoMetrics(), self.task)
 

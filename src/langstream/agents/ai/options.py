@@ -50,6 +50,9 @@ class CompletionConfiguration(Configuration):
     min_chunks_per_message: int = Field(
         20, ge=1, description="Pieces per record of `stream-to-topic` grow 1, 2, 4 … up to this many."
     )
+    concurrency: int = Field(
+        1024, ge=1, description="Answers under way at one time. Fewer suit a service that limits requests."
+    )
     log_field: FieldName | None = Field(
         None, description="Where the options, the prompt and the model go, as JSON text. It holds the whole prompt."
     )
@@ -62,7 +65,7 @@ class CompletionConfiguration(Configuration):
     presence_penalty: float | None = Field(None, description="Penalty on tokens that occurred.")
     frequency_penalty: float | None = Field(None, description="Penalty on tokens by how often they occurred.")
     options: dict[str, Any] | None = Field(
-        None, description="Further options of the service; with OpenAI members of the request."
+        None, description="Further options of the service, passed on under the names that it gives them."
     )
 
 
