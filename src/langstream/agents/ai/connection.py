@@ -7,17 +7,18 @@ from typing import Any
 
 from langstream.errors import AgentFailed
 from langstream.sdk.contract import AgentContext
-from langstream.services.ai.contract import AIProvider, AIService
+from langstream.services.ai.contract import AIProvider, AIService, Task
 from langstream.services.ai.selection import Connected, connect
 
 LOG = logging.getLogger(__name__)
 
 
 class AIConnection:
-    """`ai_service` is the id of a resource, or None for the preferred one."""
+    """`ai_service` is the id of a resource, or None for the preferred one of those that can do the task."""
 
-    def __init__(self, ai_service: str | None) -> None:
+    def __init__(self, ai_service: str | None, task: Task) -> None:
         self._ai_service = ai_service
+        self._task = task
         self._connected: Connected | None = None
 
     @property
@@ -32,7 +33,7 @@ class AIConnection:
 
     async def start(self, context: AgentContext) -> None:
         """Connect. Raises AgentFailed where the application has no fitting resource."""
-        connected = self._connected = connect(context.resources, self._ai_service)
+        connected = self._connected = connect(context.resources, self._ai_service, self._task)
         if connected.others:
             LOG.warning(
                 "Agent %s uses AI resource %r and none of %s: set `ai-service` to choose",

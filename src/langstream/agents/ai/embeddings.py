@@ -52,8 +52,8 @@ class EmbeddingsConfiguration(Configuration):
         0, ge=0, description="Milliseconds that a record waits for others to share its request; 0: none."
     )
     concurrency: int = Field(4, description="Requests under way at one time; less than 1 counts as 1.")
-    options: dict[str, Text] | None = Field(None, description="Options of the model (Hugging Face).")
-    arguments: dict[str, Text] | None = Field(None, description="Arguments of the model (Hugging Face).")
+    options: dict[str, Any] | None = Field(None, description="Further options of the service for this model.")
+    arguments: dict[str, Any] | None = Field(None, description="Arguments of the model (Hugging Face).")
     model_url: str | None = Field(None, description="Address of the model (Hugging Face, local).")
 
     @model_validator(mode="after")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 from langstream.agents.declaration import Finding, PlanContext
 from langstream.application.model import Resource
 from langstream.configuration.model import Kind
 from langstream.configuration.validation import did_you_mean
-from langstream.services.ai.contract import AIProvider
-from langstream.services.ai.selection import AI_PROVIDERS, ai_resource_types, preferred, supported_types
+from langstream.services.ai.contract import AIProvider, Task
+from langstream.services.ai.selection import AI_PROVIDERS, ai_resource_types, can, preferred, supported_types
 from langstream.services.resources import check_resource
-
-Task: TypeAlias = Literal["completions", "embeddings"]
 
 AIServiceName = Annotated[str, Kind("resource", of=ai_resource_types())]
 """The id of an AI resource. That it exists and has one of the types is checked by the planner."""
@@ -22,9 +20,9 @@ AIServiceName = Annotated[str, Kind("resource", of=ai_resource_types())]
 def check_ai_service(ai_service: str | None, model: str | None, task: Task, context: PlanContext) -> Iterator[Finding]:
     """What is wrong with the agent's AI service: none there, its options, a model that it does not have."""
     if ai_service is None:
-        resource = preferred(context.resources)
+        resource = preferred(context.resources, task)
         if resource is None:
-            yield _none_found(context)
+            yield _none_found(context, task)
             return
     else:
         resource = context.resources.get(ai_service)
@@ -44,9 +42,14 @@ def check_ai_service(ai_service: str | None, model: str | None, task: Task, cont
         yield from _model_findings(resource, AI_PROVIDERS.load(resource.type), model, task)
 
 
-def _none_found(context: PlanContext) -> Finding:
+def _none_found(context: PlanContext, task: Task) -> Finding:
     present = sorted({resource.type for resource in context.resources.values()} & set(ai_resource_types()))
-    supported = ", ".join(supported_types())
+    supported = ", ".join(name for name in supported_types() if can(name, task))
+    if present and all(name in AI_PROVIDERS for name in present):
+        return Finding(
+            f"The application's AI resources ({', '.join(present)}) have no {task}",
+            hint=f"Types that have: {supported}.",
+        )
     if present:
         return Finding(
             f"The application's AI resources ({', '.join(present)}) are not supported by this installation",
@@ -70,6 +73,9 @@ def _resource_findings(resource: Resource) -> list[Finding]:
 
 
 def _model_findings(resource: Resource, provider: AIProvider, model: str | None, task: Task) -> Iterator[Finding]:
+    if task not in provider.tasks:
+        yield Finding(f"AI resource '{resource.id}' (type: '{resource.type}') has no {task}", ("ai-service",))
+        return
     known = provider.embeddings_models if task == "embeddings" else provider.completion_models
     if model is None:
         if task == "embeddings" and provider.embeddings_model is None:

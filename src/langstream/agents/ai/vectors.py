@@ -44,7 +44,7 @@ class EmbeddingsClient:
     """Asks the AI service of an agent for vectors."""
 
     def __init__(self, ai_service: str | None, model: str | None, options: Mapping[str, Any]) -> None:
-        self._connection = AIConnection(ai_service)
+        self._connection = AIConnection(ai_service, "embeddings")
         self._model = model or ""
         self._options = options
         self._counters = EmbeddingsCounters.of(NoMetrics(), "ai_embeddings")

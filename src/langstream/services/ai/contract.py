@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from langstream.configuration.model import Configuration
 
@@ -15,9 +15,13 @@ AI_RESOURCE_TYPES: Final = (
     "hugging-face-configuration",
     "bedrock-configuration",
     "ollama-configuration",
+    "anthropic-configuration",
     "local-ai-configuration",
 )
 """In the order in which a service is chosen where `ai-service` names none."""
+
+Task: TypeAlias = Literal["completions", "embeddings"]
+"""What an agent wants of a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +130,5 @@ class AIProvider:
     """The only models of completions that there are; empty: the service knows."""
     embeddings_models: tuple[str, ...] = ()
     """The only models of embeddings that there are; empty: the service knows."""
+    tasks: tuple[Task, ...] = ("completions", "embeddings")
+    """What the service can do."""

@@ -21,6 +21,7 @@ from langstream.errors import ServiceError
 Result = TypeVar("Result")
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DRAFT_LIMIT: Final = re.compile(r";\s*r=(\d+)\s*;\s*t=(\d+)")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -88,7 +89,7 @@ def asked_wait(headers: Mapping[str, str], now: datetime | None = None) -> float
     if (text := headers.get("retry-after")) is not None:
         seconds = _number(text)
         return seconds if seconds is not None else _until(text, now or datetime.now(UTC))
-    return _rate_limit_reset(headers)
+    return _rate_limit_reset(headers, now or datetime.now(UTC))
 
 
 def _number(text: str | None) -> float | None:
@@ -109,14 +110,29 @@ def _until(date: str, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
-def _rate_limit_reset(headers: Mapping[str, str]) -> float | None:
-    """The longest reset among the limits that are used up."""
+def _rate_limit_reset(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The longest reset among the limits that are used up, under the names of OpenAI, Anthropic and the IETF draft."""
     waits = []
-    for kind in ("requests", "tokens"):
-        wait = _duration(headers.get(f"x-ratelimit-reset-{kind}"))
-        if wait is not None and headers.get(f"x-ratelimit-remaining-{kind}", "0") == "0":
-            waits.append(wait)
-    return max(waits, default=None)
+    for kind in ("requests", "tokens", "input-tokens", "output-tokens"):
+        if headers.get(f"x-ratelimit-remaining-{kind}", "0") == "0":
+            waits.append(_duration(headers.get(f"x-ratelimit-reset-{kind}")))
+        if headers.get(f"anthropic-ratelimit-{kind}-remaining", "0") == "0":
+            waits.append(_until_timestamp(headers.get(f"anthropic-ratelimit-{kind}-reset"), now))
+    for remaining, seconds in _DRAFT_LIMIT.findall(headers.get("ratelimit", "")):
+        if int(remaining) == 0:
+            waits.append(float(seconds))
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _until_timestamp(text: str | None, now: datetime) -> float | None:
+    """Seconds until a moment written as in RFC 3339."""
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is None:
+        return None
+    return max(0.0, (moment - now).total_seconds())
 
 
 def _duration(text: str | None) -> float | None:

@@ -1,7 +1,7 @@
 """Which of an application's resources is the AI service of an agent.
 
 The one that `ai-service` names; without it the first type present, in the order of `AI_RESOURCE_TYPES`, of which this
-installation has the provider; of several resources of that type the last one.
+installation has the provider and which can do what the agent wants; of several resources of that type the last one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 from langstream.configuration.validation import check
 from langstream.errors import AgentFailed
 from langstream.registry import AI, Registry
-from langstream.services.ai.contract import AI_RESOURCE_TYPES, AIProvider, AIService
+from langstream.services.ai.contract import AI_RESOURCE_TYPES, AIProvider, AIService, Task
 
 AI_PROVIDERS: Final = Registry(AI)
 
@@ -57,31 +57,43 @@ def supported_types() -> tuple[str, ...]:
     return tuple(name for name in ai_resource_types() if name in AI_PROVIDERS)
 
 
-def preferred(resources: Mapping[str, Found]) -> Found | None:
+def can(resource_type: str, task: Task | None) -> bool:
+    """Whether services of the type do that. A provider that cannot be imported is not ruled out here."""
+    if task is None:
+        return True
+    try:
+        provider: AIProvider = AI_PROVIDERS.load(resource_type)
+    except (ImportError, AttributeError):
+        return True
+    return task in provider.tasks
+
+
+def preferred(resources: Mapping[str, Found], task: Task | None = None) -> Found | None:
     """The resource used by agents that name none, or None."""
     for resource_type in supported_types():
         candidates = [resource for resource in resources.values() if resource.type == resource_type]
-        if candidates:
+        if candidates and can(resource_type, task):
             return candidates[-1]
     return None
 
 
-def chosen(resources: Mapping[str, Found], ai_service: str | None) -> Found:
+def chosen(resources: Mapping[str, Found], ai_service: str | None, task: Task | None = None) -> Found:
     """The resource of the agent. Raises AgentFailed where there is none that can be used."""
-    resource = resources.get(ai_service) if ai_service else preferred(resources)
+    resource = resources.get(ai_service) if ai_service else preferred(resources, task)
     if resource is None:
-        wanted = (
-            f"resource '{ai_service}'" if ai_service else f"resource of a type among {', '.join(supported_types())}"
-        )
+        types = [name for name in supported_types() if can(name, task)]
+        wanted = f"resource '{ai_service}'" if ai_service else f"resource of a type among {', '.join(types)}"
         raise AgentFailed(f"the application has no {wanted}")
     if resource.type not in AI_PROVIDERS:
         raise AgentFailed(f"resource '{resource.id}' of type '{resource.type}' is no AI service of this installation")
+    if not can(resource.type, task):
+        raise AgentFailed(f"resource '{resource.id}' of type '{resource.type}' has no {task}")
     return resource
 
 
-def connect(resources: Mapping[str, Found], ai_service: str | None) -> Connected:
+def connect(resources: Mapping[str, Found], ai_service: str | None, task: Task | None = None) -> Connected:
     """The agent's AI service, not yet started. Raises AgentFailed."""
-    resource = chosen(resources, ai_service)
+    resource = chosen(resources, ai_service, task)
     provider: AIProvider = AI_PROVIDERS.load(resource.type)
     configuration, problems = check(
         provider.configuration, resource.configuration, subject=f"resource '{resource.id}' (type: '{resource.type}')"

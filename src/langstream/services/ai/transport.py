@@ -1,4 +1,4 @@
-"""The HTTP connection to one AI service: JSON in, JSON or server-sent events out.
+"""The HTTP connection to one AI service: JSON in, JSON or a stream of events out.
 
 One `aiohttp` session per service. Every failure is a `ServiceError`; requests for a whole answer are repeated as the
 retry policy says. Cancelling a call closes its connection.
@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
 from langstream.errors import ServiceError
-from langstream.services.ai.failures import malformed, place, refused
+from langstream.services.ai.failures import OPENAI, Dialect, malformed, place, refused
+from langstream.services.ai.framing import SSE, Framing
 from langstream.services.ai.retries import RetryPolicy
-from langstream.services.ai.sse import Event, EventParser
+from langstream.services.ai.sse import Event
 
 if TYPE_CHECKING:
     import aiohttp
 
 LONGEST_REFUSAL: Final = 64 * 1024
 """Bytes read of an answer that is an error; proxies send whole pages."""
+
+Authorize: TypeAlias = "Callable[[str, bytes], Awaitable[Mapping[str, str]]]"
+"""Makes headers for one attempt of one request, from its address and body: signatures, tokens that expire."""
 
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1", "[::1]")
 
@@ -53,12 +57,18 @@ class Streamed:
 
 @dataclass(slots=True)
 class Transport:
-    """Give it to `start` and `close`. `secrets` are kept out of messages."""
+    """Give it to `start` and `close`. `secrets` are kept out of messages.
+
+    `exact_urls`: addresses are sent byte for byte, because a signature covers them.
+    """
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     timeouts: Timeouts = Timeouts()
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    dialect: Dialect = OPENAI
+    authorize: Authorize | None = field(default=None, repr=False)
+    exact_urls: bool = False
     _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
 
     async def start(self) -> None:
@@ -80,20 +90,30 @@ class Transport:
     async def post(self, url: str, body: Mapping[str, Any]) -> Any:
         """The JSON answer."""
         payload = orjson.dumps(body)
-        return await self.retries.run(lambda: self._post_once(url, payload))
+        return await self.retries.run(lambda: self._whole("POST", url, payload))
 
-    async def stream(self, url: str, body: Mapping[str, Any]) -> AsyncGenerator[Streamed, None]:
+    async def get(self, url: str) -> Any:
+        """The JSON document at the address."""
+        return await self.retries.run(lambda: self._whole("GET", url, b""))
+
+    async def submit(self, url: str, form: bytes) -> Any:
+        """The JSON answer to an encoded form."""
+        return await self.retries.run(lambda: self._whole("POST", url, form, "application/x-www-form-urlencoded"))
+
+    async def stream(self, url: str, body: Mapping[str, Any], framing: Framing = SSE) -> AsyncGenerator[Streamed, None]:
         """The pieces of the answer as they come. Nothing is repeated here: only the reader knows what a piece is
         worth (`retries.stream`). Fails as transient where the connection breaks before the end."""
         import aiohttp
 
+        payload = orjson.dumps(body)
+        headers = await self._headers(url, payload, framing.accept)
         try:
-            async with self._request(url, orjson.dumps(body), streamed=True) as response:
+            async with self._request("POST", url, payload, headers, streamed=True) as response:
                 await self._check(response, url)
-                if response.content_type == "application/json":
+                if framing.whole_json and response.content_type == "application/json":
                     yield Streamed(answer=_parsed(await response.read(), url))
                     return
-                async with aclosing(_events(response, url)) as events:
+                async with aclosing(_events(response, url, framing)) as events:
                     async for event in events:
                         yield Streamed(event=event)
                 if response.content_length is None and "Transfer-Encoding" not in response.headers:
@@ -101,19 +121,29 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             raise self._failure(error, url) from None
 
-    async def _post_once(self, url: str, payload: bytes) -> Any:
+    async def _whole(self, method: str, url: str, payload: bytes, content_type: str = "application/json") -> Any:
         import aiohttp
 
+        headers = await self._headers(url, payload, "application/json", content_type)
         try:
-            async with self._request(url, payload, streamed=False) as response:
+            async with self._request(method, url, payload, headers, streamed=False) as response:
                 await self._check(response, url)
                 content = await response.read()
         except (aiohttp.ClientError, OSError) as error:
             raise self._failure(error, url) from None
         return _parsed(content, url)
 
-    def _request(self, url: str, payload: bytes, *, streamed: bool) -> Any:
+    async def _headers(
+        self, url: str, payload: bytes, accept: str, content_type: str = "application/json"
+    ) -> Mapping[str, str]:
+        headers = {"Accept": accept}
+        if payload:
+            headers["Content-Type"] = content_type
+        return headers if self.authorize is None else {**headers, **await self.authorize(url, payload)}
+
+    def _request(self, method: str, url: str, payload: bytes, headers: Mapping[str, str], *, streamed: bool) -> Any:
         import aiohttp
+        from yarl import URL
 
         if self._session is None:
             raise ServiceError("the AI service is not started", category="refused")
@@ -123,13 +153,15 @@ class Transport:
             sock_connect=limits.connect_seconds,
             sock_read=limits.idle_seconds if streamed else None,
         )
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "text/event-stream, application/json" if streamed else "application/json",
-        }
         # A redirect would carry the key to another place: it is an error instead.
-        return self._session.post(
-            url, data=payload, headers=headers, timeout=timeout, allow_redirects=False, proxy=proxy_for(url)
+        return self._session.request(
+            method,
+            URL(url, encoded=True) if self.exact_urls else url,
+            data=payload or None,
+            headers=headers,
+            timeout=timeout,
+            allow_redirects=False,
+            proxy=proxy_for(url),
         )
 
     async def _check(self, response: aiohttp.ClientResponse, url: str) -> None:
@@ -139,7 +171,7 @@ class Transport:
         headers = {name.lower(): value for name, value in response.headers.items()}
         if 300 <= response.status < 400:
             body = f"redirected to {place(headers.get('location', '?'))}; set `url` to the final address".encode()
-        raise refused(response.status, headers, body, url, self.secrets)
+        raise refused(response.status, headers, body, url, self.secrets, self.dialect)
 
     def _failure(self, error: Exception, url: str) -> ServiceError:
         """The ServiceError for what the HTTP client raised."""
@@ -159,16 +191,16 @@ class Transport:
         return ServiceError(f"{where} broke the connection off before the end of the answer")
 
 
-async def _events(response: aiohttp.ClientResponse, url: str) -> AsyncGenerator[Event, None]:
-    parser = EventParser()
+async def _events(response: aiohttp.ClientResponse, url: str, framing: Framing) -> AsyncGenerator[Event, None]:
+    parser = framing.parser()
     try:
         async for piece in response.content.iter_any():
             for event in parser.feed(piece):
                 yield event
+        for event in parser.finish():
+            yield event
     except ValueError as error:
         raise malformed(url, str(error)) from None
-    for event in parser.finish():
-        yield event
 
 
 def _parsed(content: bytes, url: str) -> Any:

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from langstream.errors import ServiceError
+from langstream.services.ai import stream as stream_module
 from langstream.services.ai.contract import Chunk, CompletionOptions, Message, Usage
 from langstream.services.ai.openai import service as service_module
-from langstream.services.ai.openai import stream as stream_module
 from langstream.services.ai.openai.configuration import OpenAIConfiguration
 from langstream.services.ai.openai.service import OpenAIService
 

@@ -6,36 +6,15 @@ Only the first choice counts. Anything that is not shaped as documented is a `ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from langstream.errors import ServiceError
 from langstream.services.ai.contract import Chunk, Embeddings, Usage
-from langstream.services.ai.failures import malformed, place, reported
+from langstream.services.ai.failures import Source
+from langstream.services.ai.remote import count_of
 from langstream.services.ai.sse import Event
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who answered, for messages, and what must not be in them."""
-
-    url: str
-    secrets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What one event adds to the answer. `text` None: nothing; `finished`: it says why the answer ends."""
-
-    answer_id: str = ""
-    text: str | None = None
-    tokens: tuple[str, ...] = ()
-    logprobs: tuple[float, ...] = ()
-    finished: str | None = None
-    usage: Usage | None = None
-
+from langstream.services.ai.stream import Piece, whole_chunk
 
 DONE = "[DONE]"
 
@@ -46,19 +25,19 @@ def piece_of_event(event: Event, source: Source) -> Piece:
         content = orjson.loads(event.data)
     except ValueError:
         if event.name == "error":
-            raise reported(event.data, source.url, source.secrets) from None
-        raise malformed(source.url, "an event of the stream is not JSON") from None
+            raise source.reported(event.data) from None
+        raise source.malformed("an event of the stream is not JSON") from None
     if event.name == "error" and isinstance(content, dict) and "error" not in content:
-        raise reported(content, source.url, source.secrets)
+        raise source.reported(content)
     return piece_of(content, source)
 
 
 def piece_of(content: Any, source: Source) -> Piece:
     """The piece in an event or a whole answer, of chat (`delta`, `message`) or text."""
     if not isinstance(content, dict):
-        raise malformed(source.url, "it is not an object")
+        raise source.malformed("it is not an object")
     if content.get("error"):
-        raise reported(content["error"], source.url, source.secrets)
+        raise source.reported(content["error"])
     answer_id = content.get("id")
     answer_id = answer_id if isinstance(answer_id, str) else ""
     usage = usage_of(content.get("usage"))
@@ -66,25 +45,17 @@ def piece_of(content: Any, source: Source) -> Piece:
     if choice is None:
         return Piece(answer_id, usage=usage)
     tokens, logprobs = _logprobs(choice.get("logprobs"))
-    return Piece(answer_id, _text(choice, source), tokens, logprobs, choice.get("finish_reason"), usage)
+    finished = choice.get("finish_reason")
+    filtered = finished == "content_filter"
+    return Piece(answer_id, _text(choice, source), tokens, logprobs, finished, usage, filtered)
 
 
 def whole_answer(content: Any, source: Source) -> Chunk:
     """The only chunk of an answer that was not streamed."""
     piece = piece_of(content, source)
     if not (isinstance(content, dict) and _first_choice(content.get("choices"))):
-        raise malformed(source.url, "it has no choice")
-    refuse_filtered(piece.finished, piece.text or "", source)
-    return Chunk(piece.text or "", piece.answer_id, True, piece.tokens, piece.logprobs, piece.usage)
-
-
-def refuse_filtered(finished: str | None, text: str, source: Source) -> None:
-    """Raise where a content filter left nothing of the answer."""
-    if finished == "content_filter" and not text:
-        raise ServiceError(
-            f"the content filter of the AI service at {place(source.url)} withheld the answer",
-            category="content-filtered",
-        )
+        raise source.malformed("it has no choice")
+    return whole_chunk(piece, source)
 
 
 def embeddings_of(content: Any, count: int, source: Source) -> Embeddings:
@@ -92,13 +63,13 @@ def embeddings_of(content: Any, count: int, source: Source) -> Embeddings:
     piece = piece_of(content, source)  # finds errors
     data = content.get("data")
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        raise malformed(source.url, "it has no list of embeddings")
+        raise source.malformed("it has no list of embeddings")
     if len(data) != count:
-        raise malformed(source.url, f"it has {len(data)} embeddings for {count} texts")
+        raise source.malformed(f"it has {len(data)} embeddings for {count} texts")
     ordered = sorted(enumerate(data), key=lambda pair: _index(pair[1], pair[0]))
     vectors = [item.get("embedding") for _, item in ordered]
     if not all(isinstance(vector, list) and vector for vector in vectors):
-        raise malformed(source.url, "one of its embeddings is not a list of numbers")
+        raise source.malformed("one of its embeddings is not a list of numbers")
     return Embeddings([[float(number) for number in vector or ()] for vector in vectors], piece.usage)
 
 
@@ -106,7 +77,7 @@ def usage_of(usage: Any) -> Usage | None:
     """The token counts, or None where the server gives none."""
     if not isinstance(usage, Mapping):
         return None
-    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+    return Usage(count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens")))
 
 
 def _first_choice(choices: Any) -> Mapping[str, Any] | None:
@@ -129,7 +100,7 @@ def _text(choice: Mapping[str, Any], source: Source) -> str | None:
     if text is None and name == "content":
         text = holder.get("refusal")  # the model's own words for not answering
     if text is not None and not isinstance(text, str):
-        raise malformed(source.url, f"`{name}` is not text")
+        raise source.malformed(f"`{name}` is not text")
     return text
 
 
@@ -148,7 +119,3 @@ def _logprobs(logprobs: Any) -> tuple[tuple[str, ...], tuple[float, ...]]:
 def _index(item: Mapping[str, Any], position: int) -> int:
     index = item.get("index")
     return index if isinstance(index, int) else position
-
-
-def _count(number: Any) -> int:
-    return number if isinstance(number, int) else 0

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from langstream.configuration.model import Configuration, Secret
+from langstream.configuration.model import Secret
+from langstream.services.ai.remote import RemoteConfiguration
 
 
-class OpenAIConfiguration(Configuration):
+class OpenAIConfiguration(RemoteConfiguration):
     """OpenAI, Azure OpenAI, or any server that speaks the protocol of OpenAI."""
 
     provider: Literal["openai", "azure"] = Field("openai", description="The layout of addresses and the key's header.")
@@ -26,12 +27,6 @@ class OpenAIConfiguration(Configuration):
         description="Ask for token counts in streamed answers (`stream_options`). By default only OpenAI itself is "
         "asked, because older servers refuse the option.",
     )
-    max_attempts: int = Field(
-        4, ge=1, le=20, description="Attempts for one request, where a failure is likely to pass."
-    )
-    connect_timeout_seconds: float = Field(10.0, gt=0, description="Limit for making a connection.")
-    request_timeout_seconds: float = Field(600.0, gt=0, description="Limit for an answer that is not streamed.")
-    idle_timeout_seconds: float = Field(120.0, gt=0, description="Longest silence within a streamed answer.")
 
     @model_validator(mode="after")
     def _url_fits(self) -> OpenAIConfiguration:
