@@ -2,7 +2,8 @@
 
 Retention removes whole runs from the front: a run goes when its newest record is too old, or when the partition is
 larger than allowed without it. The last run stays when only size matters. Compaction rewrites runs without the
-records whose key came again later; the last run is left as it is until another follows.
+records whose key came again later, as soon as as much came in as was left by the round before; the last run is left
+as it is until another follows.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 RUNS_PER_STEP: Final = 100
 """Runs looked at or removed in one transaction; senders wait no longer than that takes."""
+DIRTY_RATIO: Final = 0.5
+"""Share of a partition that has to be new before it is compacted again."""
 PAGES_PER_STEP: Final = 256
 FREE_PAGES: Final = 1_024
 """Free pages that are kept for what comes next (8 MB)."""
@@ -136,7 +139,9 @@ class Compaction:
         self._end = state[0][1] if state and state[0][1] is not None else first_position(self._partition)
 
     def steps(self, connection: apsw.Connection) -> Iterator[None]:
-        """Do the round; everything between two yields is short."""
+        """Do the round, if it is worth while; everything between two yields is short."""
+        if not self._is_worth_while(connection):
+            return
         yield from self._collect(connection)
         position = first_position(self._partition)
         while True:
@@ -152,6 +157,14 @@ class Compaction:
             "UPDATE partitions SET compacted = ? WHERE id = ?",
             (max(0, self._end - first_position(self._partition)), self._partition),
         )
+
+    def _is_worth_while(self, connection: apsw.Connection) -> bool:
+        """Looking at every run for a few new records would cost more than the records."""
+        new = value(
+            connection, "SELECT sum(bytes) FROM runs WHERE position > ? AND position <= ?", (self._done, self._end)
+        )
+        total = value(connection, "SELECT bytes FROM partitions WHERE id = ?", (self._partition,))
+        return bool(new) and new >= DIRTY_RATIO * (total or 0)
 
     def _collect(self, connection: apsw.Connection) -> Iterator[None]:
         """The last offset of every key in the part that is new, the last run included."""

@@ -36,7 +36,7 @@ from langstream.topics.local.signals import Signals
 if TYPE_CHECKING:
     import apsw
 
-READ_BYTES: Final = 4 << 20
+READ_BYTES: Final = 1 << 20
 """A reading stops adding runs here."""
 
 _READ: Final = """

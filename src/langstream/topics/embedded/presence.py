@@ -27,14 +27,17 @@ class Presence:
         self._directory = data_directory / DIRECTORY
         self._timeout = session_timeout_seconds
         self._descriptor: int | None = None
+        self._seen: int | None = None
+        self._alone = False
 
     def announce(self) -> None:
         """Create and lock the file, or show that this process still runs."""
+        self._seen = None  # two changes within one tick of the file system's clock look like one
         if self._descriptor is not None:
             os.utime(self._descriptor)
             return
         self._directory.mkdir(exist_ok=True)
-        self._sweep()
+        self.sweep()
         file = self._file(self.process)
         hidden = file.with_suffix(".new")  # nobody sees the file before it is locked
         descriptor = os.open(hidden, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -45,6 +48,24 @@ class Presence:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+
+    def is_alone(self) -> bool:
+        """Whether no other process shares the directory. Costs one `stat` while nobody comes or goes."""
+        changed = self._directory.stat().st_mtime_ns
+        if changed != self._seen:
+            self._seen = changed
+            self._alone = all(file.stem == self.process for file in self._directory.glob("*.lock"))
+        return self._alone
+
+    def sweep(self) -> None:
+        """Remove what killed processes left."""
+        for file in self._directory.glob("*.lock"):
+            if not self._is_locked(file.stem):
+                self.remove(file.stem)
+        for file in self._directory.glob("*.new"):
+            with suppress(FileNotFoundError):
+                if time.time() - file.stat().st_mtime > STALE_SECONDS:
+                    file.unlink()
 
     def is_alive(self, process: str) -> bool:
         """Whether the process runs and does not hang."""
@@ -81,16 +102,6 @@ class Presence:
         with suppress(FileNotFoundError):
             return time.time() - self._file(process).stat().st_mtime
         return float("inf")
-
-    def _sweep(self) -> None:
-        """Remove what killed processes left."""
-        for file in self._directory.glob("*.lock"):
-            if not self._is_locked(file.stem):
-                self.remove(file.stem)
-        for file in self._directory.glob("*.new"):
-            with suppress(FileNotFoundError):
-                if time.time() - file.stat().st_mtime > STALE_SECONDS:
-                    file.unlink()
 
     def _file(self, process: str) -> Path:
         return self._directory / f"{process}.lock"

@@ -2,7 +2,7 @@
 
 `PRAGMA data_version` costs a look into shared memory. While somebody waits it is asked every few milliseconds, less
 often the longer nothing happens; only when it changed are the tables looked at. While nobody waits, groups alone are
-looked after.
+looked after. A process that has the directory to itself only looks, ten times a second, whether that is still so.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHORTEST_SECONDS: Final = 0.002
 LONGEST_SECONDS: Final = 0.02
+ALONE_SECONDS: Final = 0.1
 BUSY_SECONDS: Final = 0.1
 GROWTH: Final = 1.05
 HEARTBEAT_SECONDS: Final = 1.0
@@ -58,6 +59,7 @@ class Watch:
         self._interval = SHORTEST_SECONDS
         self._heartbeat = 0.0
         self._next_groups = 0.0
+        self._was_alone = False
 
     def __call__(self, connection: apsw.Connection) -> float:
         """Look, and tell in how many seconds to look again."""
@@ -67,7 +69,11 @@ class Watch:
             if time.monotonic() >= self._heartbeat:
                 self._heartbeat = time.monotonic() + HEARTBEAT_SECONDS
                 self._beat(connection)
-            if not self._signals.waiting and not self._members_due():
+            alone = self._presence.is_alone()
+            if alone and self._was_alone:
+                return ALONE_SECONDS
+            self._was_alone = alone  # whoever left last may have changed something: look once more
+            if not alone and not self._signals.waiting and not self._members_due():
                 return LONGEST_SECONDS
             if self._look(connection):
                 self._interval = SHORTEST_SECONDS
@@ -107,9 +113,11 @@ class Watch:
         return True
 
     def _beat(self, connection: apsw.Connection) -> None:
-        if not self._signals.watched_groups():
-            return
         self._presence.announce()
-        for process in processes(connection):
-            if not self._presence.is_alive(process):
-                self._on_dead(process)
+        if self._was_alone and self._presence.is_alone():
+            return
+        self._presence.sweep()
+        if self._signals.watched_groups():
+            for process in processes(connection):
+                if not self._presence.is_alive(process):
+                    self._on_dead(process)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import islice
 
 from langstream.topics.encoding import EncodedAvro, Row, identity
 from langstream.topics.settings import Cleanup
@@ -16,6 +17,10 @@ class Partition:
     offsets: list[int] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     next: int = 0
+    compacted: int = 0
+    """How many rows the last compaction left."""
+    _measured: int = 0
+    _bytes: int = 0
 
     def first(self) -> int:
         """The first kept offset."""
@@ -26,8 +31,24 @@ class Partition:
         return bisect_left(self.offsets, offset)
 
     def size(self) -> int:
-        """Bytes of all rows."""
-        return sum(map(row_size, self.rows))
+        """Bytes of all rows; counts only those that came since it was asked last."""
+        self._bytes += sum(map(row_size, islice(self.rows, self._measured, None)))
+        self._measured = len(self.rows)
+        return self._bytes
+
+    def remove_first(self, count: int) -> None:
+        """Remove rows from the front."""
+        if count:
+            self._bytes = self.size() - sum(map(row_size, islice(self.rows, count)))
+            del self.offsets[:count], self.rows[:count]
+            self._measured = len(self.rows)
+            self.compacted = max(0, self.compacted - count)
+
+    def replace(self, offsets: list[int], rows: list[Row]) -> None:
+        """Keep only these."""
+        self.offsets, self.rows = offsets, rows
+        self._bytes = self._measured = 0
+        self.compacted = len(rows)
 
     def append(self, rows: list[Row]) -> None:
         """Add rows at the end."""
@@ -38,7 +59,7 @@ class Partition:
 
 def clean(partition: Partition, rules: Cleanup, now_ms: int) -> None:
     """Remove what the rules allow to remove."""
-    if rules.compact:
+    if rules.compact and partition.rows and len(partition.rows) >= 2 * partition.compacted:
         _compact(partition, now_ms - rules.tombstones_ms)
     removable = 0
     if rules.retention_ms is not None:
@@ -50,7 +71,7 @@ def clean(partition: Partition, rules: Cleanup, now_ms: int) -> None:
         while excess > 0 and removable < len(partition.rows) - 1:
             excess -= row_size(partition.rows[removable])
             removable += 1
-    del partition.offsets[:removable], partition.rows[:removable]
+    partition.remove_first(removable)
 
 
 def _compact(partition: Partition, oldest_tombstone_ms: int) -> None:
@@ -66,8 +87,7 @@ def _compact(partition: Partition, oldest_tombstone_ms: int) -> None:
         if row[1] is None
         or (last[identity(row[1])] == offset and not (row[2] is None and row[0] < oldest_tombstone_ms))
     ]
-    partition.offsets = [offset for offset, _ in kept]
-    partition.rows = [row for _, row in kept]
+    partition.replace([offset for offset, _ in kept], [row for _, row in kept])
 
 
 def row_size(row: Row) -> int:
