@@ -66,3 +66,9 @@ def test_any_cut_gives_the_same_events(contents: list[str], newline: str, data: 
     cuts = sorted(data.draw(st.sets(st.integers(0, len(body)))))
     pieces = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
     assert parse(*pieces) == [Event(text) for text in contents]
+
+
+def test_an_event_of_a_name_alone_counts_on_request() -> None:
+    stream = b"data: a\n\nevent: end\n\n\n"
+    assert EventParser().feed(stream) == [Event("a")]
+    assert EventParser(bare_names=True).feed(stream) == [Event("a"), Event("", "end")]

@@ -32,21 +32,30 @@ def redirected(request: Request, status: int, location: str | None) -> Request |
     from yarl import URL
 
     origin = URL(request.url, encoded=True)
-    try:
-        target = origin.join(URL(location.strip())).with_fragment(None)
-        same_server = _same_server(origin, target)
-    except ValueError:
-        raise ServiceError(f"{place(request.url)} redirects to no valid address", category="refused") from None
-    if target.scheme not in ("http", "https") or (origin.scheme == "https" and target.scheme == "http"):
-        where = f"{place(request.url)} redirects to {place(str(target))}"
-        raise ServiceError(
-            f"{where}, which is not followed: it is not protected as the request was", category="refused"
-        )
-    headers = dict(request.headers if same_server else _public(request.headers))
+    target = _target(origin, location)
+    headers = dict(request.headers if _same_server(origin, target) else _public(request.headers))
     if (status == 303 and request.method != "HEAD") or (status in (301, 302) and request.method == "POST"):
         headers = {name: text for name, text in headers.items() if not name.lower().startswith("content-")}
         return Request("GET", str(target), headers)
     return Request(request.method, str(target), headers, request.body)
+
+
+def _target(origin: URL, location: str) -> URL:
+    from yarl import URL
+
+    where = f"{place(str(origin))} redirects to"
+    try:
+        target = origin.join(URL(location.strip())).with_fragment(None)
+        if target.scheme in ("http", "https"):
+            target = target.with_user(None)  # whom to be, the application says
+    except ValueError:
+        raise ServiceError(f"{where} no valid address", category="refused") from None
+    if target.scheme not in ("http", "https"):
+        raise ServiceError(f"{where} a {target.scheme} address, which is not followed", category="refused")
+    if origin.scheme == "https" and target.scheme == "http":
+        message = f"{where} {place(str(target))}, which is not followed: it is not protected as the request was"
+        raise ServiceError(message, category="refused")
+    return target
 
 
 def _same_server(origin: URL, target: URL) -> bool:

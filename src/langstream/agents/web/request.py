@@ -73,7 +73,7 @@ def _address(url: str) -> tuple[str, str | None]:
 
     parts = urlsplit(url)
     user, at, place = parts.netloc.rpartition("@")
-    address = str(URL(urlunsplit((parts.scheme, place, parts.path, parts.query, ""))))
+    address = str(URL(urlunsplit((parts.scheme, place, parts.path or "/", parts.query, ""))))
     if not at:
         return address, None
     name, _, password = user.partition(":")
