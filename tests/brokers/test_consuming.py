@@ -29,7 +29,7 @@ async def test_poll_never_gives_more_than_asked(bench: Any) -> None:
     await bench.send(topic, *range(50), key="a")
     await bench.send(topic, *range(50), key="b")
     consumer = await bench.consumer(topic)
-    sizes = []
+    sizes: list[int] = []
     while sum(sizes) < 100:
         fetched = await consumer.poll(7, 5.0)
         sizes.append(sum(len(run.records) for run in fetched))
