@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import resource
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -80,7 +81,7 @@ async def through(running: Product, sessions: int) -> tuple[float, list[Answer]]
         return result
 
 
-async def timed(asks: list[Callable[[], Awaitable[Answer]]]) -> tuple[float, list[Answer]]:
+async def timed(asks: Sequence[Callable[[], Awaitable[Answer]]]) -> tuple[float, list[Answer]]:
     """All at once; the seconds it took."""
     started = time.perf_counter()
     answers = await asyncio.gather(*(ask() for ask in asks))
@@ -89,6 +90,8 @@ async def timed(asks: list[Callable[[], Awaitable[Answer]]]) -> tuple[float, lis
 
 def main(options: argparse.Namespace) -> None:
     """Measure and print."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a client needs a descriptor per session, too
     ideal = options.delay + max(0, options.chunks - 1) * options.pause
     print(f"{options.sessions} sessions; an answer of {options.chunks} chunks takes {ideal:.2f} s by itself")
     with model_server(delay=options.delay, chunks=options.chunks, pause=options.pause) as model:
