@@ -23,6 +23,7 @@ import orjson
 from langstream.deploy.local import LocalDeployment
 from langstream.planner.check import load_and_plan
 from langstream.records import SimpleRecord
+from langstream.topics.contract import TopicCluster, TopicProducer
 from langstream.topics.embedded import open_cluster
 
 BATCH = 1_000
@@ -107,23 +108,37 @@ async def product(directory: Path, records: int) -> float:
     await deployment.setup()
     producer = cluster.producer()
     await producer.start()
-    for start in range(0, records, BATCH):
-        numbers = range(start, min(start + BATCH, records))
-        await producer.send("readings", [SimpleRecord(payload(number), str(number % 97)) for number in numbers])
+    await produce(producer, range(BATCH))  # start-up (imports, compiling) is measured elsewhere
+    await deployment.start()
+    await finished(cluster)
+    await deployment.stop()
+    await produce(producer, range(BATCH, records))
     started = time.perf_counter()
     await deployment.start()
-    while True:
-        positions = await cluster.admin.positions("readings")
-        if positions and positions[0].lag == 0:
-            break
-        await asyncio.sleep(0.002)
+    await finished(cluster)
     seconds = time.perf_counter() - started
     await deployment.stop()
     described = await cluster.admin.describe("warm")
     assert described is not None
     assert described.records == records
     await cluster.close()
-    return records / seconds
+    return (records - BATCH) / seconds
+
+
+async def produce(producer: TopicProducer, numbers: range) -> None:
+    """Write these readings, a batch at a time."""
+    for start in range(numbers.start, numbers.stop, BATCH):
+        batch = range(start, min(start + BATCH, numbers.stop))
+        await producer.send("readings", [SimpleRecord(payload(number), str(number % 97)) for number in batch])
+
+
+async def finished(cluster: TopicCluster) -> None:
+    """Wait until everything is committed."""
+    while True:
+        positions = await cluster.admin.positions("readings")
+        if positions and positions[0].lag == 0:
+            return
+        await asyncio.sleep(0.01)
 
 
 def run_product(directory: Path, records: int) -> float:
