@@ -19,9 +19,25 @@ class _Lines(logging.Formatter):
         return f"{colour}{line}\x1b[0m" if colour else line
 
 
+class _StandardError(logging.Handler):
+    """Writes to what `sys.stderr` is at the time: status lines on a terminal put themselves in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """The server takes a handshake that was refused, and answered, for one that was forgotten."""
+    return "returned without completing handshake" not in record.getMessage()
+
+
 def configure_logging(*, verbose: bool) -> None:
     """Log LangStream and the application's own agents at INFO (DEBUG when verbose), libraries at WARNING."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(_Lines(colours=sys.stderr.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -29,3 +45,4 @@ def configure_logging(*, verbose: bool) -> None:
     logging.getLogger("langstream").setLevel(logging.DEBUG if verbose else logging.INFO)
     for library in ("aiohttp", "asyncio", "uvicorn", "websockets", "watchfiles", "httpx", "urllib3"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)

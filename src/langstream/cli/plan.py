@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from langstream.cli.failure import warn
 from langstream.cli.options import application_options, name_of
 from langstream.planner.check import load_and_plan
 from langstream.planner.plan import ExecutionPlan
@@ -32,13 +33,17 @@ def plan(
 def validate(
     application_id: str | None, directory: Path, instance: Path | None, secrets: Path | None, tenant: str
 ) -> None:
-    """Check an application and print every problem it has, each with its file, line and column."""
+    """Check an application and print every problem it has, each with its file, line and column.
+
+    What is allowed but probably not meant is told as a warning. The exit status is 1 if the application is refused.
+    """
     checked = _planned(application_id, directory, instance, secrets, tenant)
     nodes, topics, gateways = len(checked.nodes), len(checked.topics), len(checked.application.gateways)
     click.echo(
         f"{checked.application_id} is valid: {_count(nodes, 'node')}, {_count(topics, 'topic')}, "
         f"{_count(gateways, 'gateway')}."
     )
+    warn(checked.warnings)
 
 
 def rendered(checked: ExecutionPlan, output: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 
 import click
@@ -29,33 +30,48 @@ class StatusLines:
         self._states: dict[str, tuple[str, str | None]] = {}
 
     async def show(self) -> None:
-        """Refresh until cancelled."""
-        if sys.stderr.isatty():
-            await self._show_live()
-        else:
-            await self._show_changes()
+        """Refresh until cancelled, or until there is nobody to show it to."""
+        with suppress(OSError):  # the terminal is gone; the application goes on
+            if sys.stderr.isatty():
+                await self._show_live()
+            else:
+                await self._show_changes()
 
     async def _show_changes(self) -> None:
         while True:
-            for node in self._running.deployment.status():
-                state = (str(node.state), node.last_error)
-                if self._states.get(node.id, ("running", None)) != state:
-                    self._states[node.id] = state
-                    click.echo(
-                        f"node {node.id}: {node.state}" + (f" — {node.last_error}" if node.last_error else ""), err=True
-                    )
+            for line in self.changes(self._running.deployment.status()):
+                click.echo(line, err=True)
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def _show_live(self) -> None:
+        """Redraw the lines in place; whatever is logged or printed meanwhile appears above them."""
         from rich.console import Console
         from rich.live import Live
         from rich.text import Text
 
-        with Live(console=Console(stderr=True), refresh_per_second=2, transient=True) as live:
+        console = Console(stderr=True)
+        with Live(
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=True,
+        ) as live:
             while True:
                 lines = self.lines(self._running.deployment.status())
-                live.update(Text.from_ansi("\n".join(lines)))
+                text = Text.from_ansi("\n".join(["", *lines]), no_wrap=True, overflow="ellipsis")
+                live.update(text, refresh=True)
                 await asyncio.sleep(REFRESH_SECONDS)
+
+    def changes(self, nodes: Sequence[NodeStatus]) -> list[str]:
+        """A line for every node whose state is not the one told last; nothing for nodes that run from the start."""
+        lines = []
+        for node in nodes:
+            state = (node.state, node.last_error if node.state != "running" else None)
+            if self._states.get(node.id, ("running", None)) != state:
+                self._states[node.id] = state
+                lines.append(f"node {node.id}: {node.state}" + (f" — {state[1]}" if state[1] else ""))
+        return lines
 
     def lines(self, nodes: Sequence[NodeStatus]) -> list[str]:
         """The status as text, one line per node, columns aligned."""
@@ -66,10 +82,10 @@ class StatusLines:
             cells = [
                 cell.ljust(widths[0]) if column == 0 else cell.rjust(widths[column]) for column, cell in enumerate(row)
             ]
-            cells[1] = click.style(cells[1], fg=_COLOURS.get(str(node.state), "white"))
+            cells[1] = click.style(cells[1], fg=_COLOURS.get(node.state, "white"))
             tail = (
-                f"  {click.style(node.last_error, fg='red')}"
-                if node.last_error and str(node.state) != "running"
+                f"  {click.style(' '.join(node.last_error.split()), fg='red')}"
+                if node.last_error and node.state != "running"
                 else ""
             )
             lines.append("  ".join(cells) + tail)
@@ -80,7 +96,7 @@ class StatusLines:
         lag = "–" if node.lag is None else f"{node.lag:,}"
         return [
             node.id,
-            str(node.state),
+            node.state,
             f"{node.records_in:,} in",
             f"{rate:,.0f}/s",
             f"lag {lag}",

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from langstream.control.cluster import open_cluster
+from langstream.control.files import ApplicationFiles
 from langstream.deploy.local import LocalDeployment
 from langstream.gateway.server import Target
-from langstream.planner.check import load_and_plan
 from langstream.planner.plan import ExecutionPlan
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationFiles:
-    """Where an application is declared. `data_directory` None keeps everything in memory."""
-
-    application_id: str
-    directory: Path
-    instance: Path | None = None
-    secrets: Path | None = None
-    tenant: str = "default"
-    data_directory: Path | None = None
-    only_agent: str | None = None
-
-    def plan(self) -> ExecutionPlan:
-        """Read the files. Raises ApplicationRefused."""
-        return load_and_plan(
-            self.directory, self.application_id, instance=self.instance, secrets=self.secrets, tenant=self.tenant
-        )
 
 
 class RunningApplication:
@@ -73,17 +52,28 @@ class RunningApplication:
 
     async def reload_code(self) -> None:
         """Start the nodes again with fresh code of the application's own agents."""
+        await self.deployment.reload(self._forget_code)
+
+    def _forget_code(self) -> None:
         from langstream.agents.custom.code import forget
 
-        await self.deployment.reload(lambda: forget(self.files.directory))
+        forget(self.files.directory)
 
     async def replace(self, plan: ExecutionPlan) -> None:
-        """Run another plan of the same application on the same cluster."""
+        """Run another plan of the same application on the same cluster; if it cannot be set up, go on with this one."""
+        deployment = self._deployment(plan)
         await self.deployment.stop()
-        self.plan = plan
-        self.deployment = self._deployment(plan)
-        await self.deployment.setup()
-        await self.deployment.start()
+        self._forget_code()
+        try:
+            await deployment.setup()
+            await deployment.start()
+        except Exception:
+            await deployment.stop()
+            await self.deployment.start()
+            raise
+        if plan.application.instance.streaming != self.plan.application.instance.streaming:
+            log.warning("the streaming cluster changed in the instance file: stop and run again to move there")
+        self.plan, self.deployment = plan, deployment
 
     def healthy(self) -> bool:
         """Everything was started and no loop is stuck."""
