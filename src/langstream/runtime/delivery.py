@@ -55,7 +55,11 @@ class DeliveryOwner(Protocol):
 class Delivery:
     """Delivers what is finished. `transactional` as the broker and the input allow."""
 
-    def __init__(self, owner: DeliveryOwner, intake: Intake, producer: TopicProducer, transactional: bool) -> None:
+    def __init__(
+        self, owner: DeliveryOwner, intake: Intake, producer: TopicProducer, transactional: bool, holding: bool = False
+    ) -> None:
+        """`holding`: results stay with their unit until `release`, for it may have to begin anew."""
+        self._holding = holding
         self.transactional = transactional
         self._owner = owner
         self._intake = intake
@@ -69,11 +73,18 @@ class Delivery:
 
     def emit(self, unit: Unit, topic: str, records: list[SimpleRecord]) -> None:
         """Results of the unit, in order."""
-        if self.transactional:
+        if self.transactional or self._holding:
             unit.outputs.append((topic, records))
             return
         unit.pending += 1
         self._queue.append((topic, records, unit))
+        self._wake.set()
+
+    def release(self, unit: Unit) -> None:
+        """Results that were held back on the unit may be written now."""
+        outputs, unit.outputs = unit.outputs, []
+        unit.pending += len(outputs)
+        self._queue += [(topic, records, unit) for topic, records in outputs]
         self._wake.set()
 
     def ready(self, tracker: Tracker) -> None:

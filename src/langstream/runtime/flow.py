@@ -19,6 +19,7 @@ from langstream.errors import AgentFailed, TopicNotFound
 from langstream.records import Dispatched, SimpleRecord
 from langstream.runtime.delivery import Delivery
 from langstream.runtime.intake import Intake, SourceIntake
+from langstream.runtime.lanes import Lanes
 from langstream.runtime.metrics import NodeCounts
 from langstream.runtime.policy import Failure, Policy, Redactor
 from langstream.runtime.stage import Stage
@@ -63,7 +64,10 @@ class Flow:
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self.stages = [Stage(self, index, worker, policy) for index, worker in enumerate(workers)]
-        self.delivery = Delivery(self, intake, producer, transactional)
+        self.lanes = Lanes(self) if _chained(workers) else None
+        self.delivery = Delivery(self, intake, producer, transactional, holding=self.lanes is not None)
+        for index, stage in enumerate(self.stages):
+            stage.restarts = not stage.worker.sink and not all(worker.synchronous for worker in workers[:index])
         self.counts = counts
         self.in_flight = 0
         self.failed = False
@@ -78,7 +82,7 @@ class Flow:
         self._intake = intake
         self._redact = redact
         self._on_failure = on_failure
-        self._unresolved: dict[str, list[tuple[Unit, SimpleRecord]]] = {}
+        self._unresolved: dict[str, list[Item]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._logged: float | None = None
         self._unlogged = 0
@@ -142,14 +146,18 @@ class Flow:
         for unit in units:
             batch.tracker.add(unit)
         items = [Item(unit, record) for unit, record in zip(units, batch.records, strict=True)]
+        if self.lanes is not None:
+            self.lanes.admit(items)
+            return
         if self.stages:
-            self._enter(self.stages[0], items)
+            self.enter(self.stages[0], items)
             return
         for item in items:
             self._final(item.unit, item.record)
             self.finished(item.unit)
 
-    def _enter(self, stage: Stage, items: Sequence[Item]) -> None:
+    def enter(self, stage: Stage, items: Sequence[Item]) -> None:
+        """Records go into a stage."""
         if stage.worker.sink:
             self.counts.written(len(items))
         stage.enter(items)
@@ -183,7 +191,7 @@ class Flow:
         further: list[Item] = []
         for item in items:
             unit = item.unit
-            if not unit.dead:
+            if not item.dead:
                 for record in item.results:
                     if isinstance(record, Dispatched):
                         self._output(unit, str(record.destination), record)
@@ -192,9 +200,13 @@ class Flow:
                         further.append(Item(unit, record))
                     else:
                         self._final(unit, record)
-            self.finished(unit)
         if further and following is not None:
-            self._enter(following, further)
+            if self.lanes is not None and following.worker.sink:
+                self.lanes.park(further)
+            else:
+                self.enter(following, further)
+        for item in items:
+            self.finished(item.unit)
 
     def _final(self, unit: Unit, record: SimpleRecord) -> None:
         topic = record.destination if record.destination is not None else self._ends.output
@@ -208,9 +220,9 @@ class Flow:
         unit.pending += 1
         waiting = self._unresolved.get(topic)
         if waiting is not None:
-            waiting.append((unit, record))
+            waiting.append(Item(unit, record))
             return
-        self._unresolved[topic] = [(unit, record)]
+        self._unresolved[topic] = [Item(unit, record)]
         self._begin(self._resolve(topic))
 
     async def _resolve(self, topic: str) -> None:
@@ -218,11 +230,12 @@ class Flow:
         exists = await self._ends.exists(topic)
         if exists:
             self._ends.known.add(topic)
-        for unit, record in self._unresolved.pop(topic):
-            if unit.dead:
+        for item in self._unresolved.pop(topic):
+            unit = item.unit
+            if item.dead:
                 pass
             elif exists:
-                self.delivery.emit(unit, topic, [record])
+                self.delivery.emit(unit, topic, [item.record])
             elif not self._give_up(unit, self._end(), TopicNotFound(f"there is no topic {topic!r} to send it to"), 1):
                 continue
             self.finished(unit)
@@ -230,6 +243,8 @@ class Flow:
     def finished(self, unit: Unit) -> None:
         """One thing less that the unit waits for."""
         unit.pending -= 1
+        if self.lanes is not None and not self.lanes.passed(unit):
+            return
         if unit.pending == 0:
             units = unit.tracker.units
             if units and units[0] is unit:
@@ -240,6 +255,11 @@ class Flow:
     def gave_up(self, stage: Stage, item: Item, error: Exception) -> bool:
         """The record failed for good in this stage."""
         return self._give_up(item.unit, stage.worker, error, item.attempts, lambda: stage.finish(item))
+
+    def restart(self, unit: Unit, delay_seconds: float) -> None:
+        """The source record goes through the node once more."""
+        assert self.lanes is not None
+        self.lanes.restart(unit, delay_seconds)
 
     def unwritable(self, unit: Unit, bad: Sequence[tuple[SimpleRecord, Exception]]) -> None:
         """Results no topic can take are the failure of their source records."""
@@ -388,7 +408,7 @@ class Flow:
     @property
     def retrying(self) -> bool:
         """Something waits for its next attempt: silence is intended."""
-        return any(stage.retrying for stage in self.stages)
+        return any(stage.retrying for stage in self.stages) or (self.lanes is not None and self.lanes.retrying)
 
     def drain(self) -> None:
         """Nothing more will come: incomplete batches need not wait."""
@@ -398,6 +418,8 @@ class Flow:
 
     async def cancel(self) -> None:
         """Drop what is under way."""
+        if self.lanes is not None:
+            self.lanes.cancel()
         for stage in self.stages:
             await stage.cancel()
         tasks = list(self._tasks)
@@ -415,3 +437,9 @@ class Flow:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.broke(error)
+
+
+def _chained(workers: Sequence[Worker]) -> bool:
+    """Whether a record that fails in one stage may have to go through an asynchronous one again."""
+    processors = [worker for worker in workers if not worker.sink]
+    return not all(worker.synchronous for worker in processors[:-1])

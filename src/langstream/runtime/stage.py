@@ -34,6 +34,9 @@ class Owner(Protocol):
     def gave_up(self, stage: Stage, item: Item, error: Exception) -> bool:
         """The record failed for good. False: its fate is not decided yet, `Stage.finish` will be called."""
 
+    def restart(self, unit: Unit, delay_seconds: float) -> None:
+        """Send the source record through the node once more."""
+
     def progressed(self) -> None:
         """Something came back from an agent."""
 
@@ -48,6 +51,9 @@ class Stage:
         self.index = index
         self.worker = worker
         self.draining = False
+        self.restarts = False
+        """A record that fails here goes through the whole node again: what an earlier stage found out may be different
+        then. Otherwise it is tried again here."""
         self._owner = owner
         self._policy = policy
         self._entered = 0
@@ -162,7 +168,7 @@ class Stage:
                 if ordering == "serial" or key not in mine:
                     heapq.heappush(self._parked.setdefault(key, []), (item.sequence, item))
                     continue
-            elif item.unit.dead:
+            elif item.dead:
                 dead.append(item)
                 self._unpark(key)
                 continue
@@ -243,11 +249,14 @@ class Stage:
         return self._failed(item, results)
 
     def _failed(self, item: Item, error: Exception) -> bool:
-        item.attempts += 1
         self.worker.counts.failed()
-        if item.unit.dead:
+        if item.dead:
             item.finished = True
             return True
+        item.attempts += 1
+        if self.restarts:
+            item.unit.attempts += 1
+            item.attempts = item.unit.attempts
         delay = self._policy.delay(item.attempts, error)
         if delay is None:
             item.finished = self._owner.gave_up(self, item, error)
@@ -255,6 +264,10 @@ class Stage:
                 self._hold(item)
             return item.finished
         self.worker.counts.retried()
+        if self.restarts:
+            self._owner.restart(item.unit, delay)
+            item.finished = True
+            return True
         self._hold(item)
         self._timers[item] = asyncio.get_running_loop().call_later(delay, self._retry, item)
         return False

@@ -57,7 +57,19 @@ class Unit:
     abandoned unit failed for good: none of its results go on.
     """
 
-    __slots__ = ("abandoned", "next_offset", "outputs", "pending", "sources", "trace", "tracker")
+    __slots__ = (
+        "abandoned",
+        "attempts",
+        "lane",
+        "life",
+        "next_offset",
+        "outputs",
+        "parked",
+        "pending",
+        "sources",
+        "trace",
+        "tracker",
+    )
 
     def __init__(self, tracker: Tracker, sources: Sequence[Record], next_offset: int) -> None:
         self.tracker = tracker
@@ -67,6 +79,14 @@ class Unit:
         self.outputs: Outputs = []
         self.abandoned = False
         self.trace: Trace | None = None
+        self.life = 0
+        """How often the record was sent through the node from the beginning; results of earlier lives do not count."""
+        self.attempts = 0
+        """Failed lives."""
+        self.lane: bytes | None = None
+        """The key whose later records wait for this one to have passed the node."""
+        self.parked: list[Item] = []
+        """Results that wait for their siblings before they go to a sink."""
 
     @property
     def offset(self) -> int:
@@ -136,10 +156,11 @@ class Trace:
 class Item:
     """A record inside a stage."""
 
-    __slots__ = ("alone", "attempts", "finished", "key", "record", "results", "sequence", "unit")
+    __slots__ = ("alone", "attempts", "finished", "key", "life", "record", "results", "sequence", "unit")
 
     def __init__(self, unit: Unit, record: SimpleRecord) -> None:
         self.unit = unit
+        self.life = unit.life
         self.record = record
         self.key = identity(record)
         self.sequence = 0
@@ -148,6 +169,11 @@ class Item:
         """To be handed in by itself: a batch with it failed as a whole."""
         self.finished = False
         self.results: Sequence[SimpleRecord] = ()
+
+    @property
+    def dead(self) -> bool:
+        """Whether further work on it would be thrown away."""
+        return self.unit.dead or self.life != self.unit.life
 
 
 def identity(record: SimpleRecord) -> bytes | None:
