@@ -13,6 +13,7 @@ from langstream.agents.declaration import Finding, PlanContext
 from langstream.application.model import Agent, Module, Resource
 from langstream.configuration.model import field_kinds
 from langstream.errors import AgentFailed
+from langstream.registry import Registry
 from langstream.services.ai.selection import chosen, connect, preferred
 
 OPENAI = Resource("brain", "Brain", "open-ai-configuration", {"access-key": "secret-key"})
@@ -20,6 +21,8 @@ SECOND = Resource("other", "Other", "open-ai-configuration", {"access-key": "k"}
 LOCAL = Resource("local", "Local", "local-ai-configuration", {})
 DATABASE = Resource("db", "Db", "datasource", {})
 OLLAMA = Resource("ollama", "Ollama", "ollama-configuration", {"url": "http://x"})
+
+ANTHROPIC = Resource("claude", "Claude", "anthropic-configuration", {"access-key": "k"})
 
 
 def by_id(*resources: Resource) -> Mapping[str, Resource]:
@@ -71,15 +74,47 @@ def test_no_ai_resource_lists_the_types() -> None:
     assert "local-ai-configuration" in (finding.hint or "")
 
 
+@pytest.fixture
+def without_ollama(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation that lacks a provider."""
+    contains = Registry.__contains__
+    monkeypatch.setattr(Registry, "__contains__", lambda self, name: name != OLLAMA.type and contains(self, name))
+
+
+@pytest.mark.usefixtures("without_ollama")
 def test_only_unsupported_ai_resources_are_named() -> None:
     (finding,) = findings(None, OLLAMA)
     assert "ollama-configuration" in finding.message
 
 
+@pytest.mark.usefixtures("without_ollama")
 def test_a_named_unsupported_resource_is_refused() -> None:
     (finding,) = findings("ollama", OLLAMA)
     assert finding.path == ("ai-service",)
     assert "does not support" in finding.message
+
+
+def test_a_service_that_cannot_do_the_task_is_passed_over() -> None:
+    assert preferred(by_id(ANTHROPIC, LOCAL), "embeddings") is LOCAL
+    assert preferred(by_id(ANTHROPIC, LOCAL), "completions") is ANTHROPIC
+    assert connect(by_id(ANTHROPIC, LOCAL), None, "embeddings").resource_id == "local"
+    assert findings(None, ANTHROPIC, LOCAL, model=None, task="embeddings") == []
+
+
+def test_a_named_service_that_cannot_do_the_task_is_refused() -> None:
+    with pytest.raises(AgentFailed, match="has no embeddings"):
+        connect(by_id(ANTHROPIC), "claude", "embeddings")
+    (finding,) = findings("claude", ANTHROPIC, task="embeddings")
+    assert finding.path == ("ai-service",)
+    assert "has no embeddings" in finding.message
+
+
+def test_services_none_of_which_can_do_the_task_are_named() -> None:
+    with pytest.raises(AgentFailed, match="no resource of a type among open-ai"):
+        connect(by_id(ANTHROPIC), None, "embeddings")
+    (finding,) = findings(None, ANTHROPIC, task="embeddings")
+    assert "(anthropic-configuration) have no embeddings" in finding.message
+    assert "anthropic" not in (finding.hint or "")
 
 
 def test_options_of_the_resource_are_checked() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from langstream.configuration.model import Configuration
 from langstream.errors import ServiceError
@@ -20,6 +21,17 @@ from langstream.services.ai.transport import Timeouts, Transport
 
 CONCURRENCY: Final = 8
 """Requests under way at one time for one batch of texts, where the service takes few texts per request."""
+
+
+def _http_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address that begins with http:// or https://")
+    return url.rstrip("/")
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+"""The base address of a service, without a slash at its end."""
 
 
 class RemoteConfiguration(Configuration):
@@ -87,10 +99,18 @@ class RemoteService(AIService):
                 yield chunk
 
 
+def bearer(token: str | None) -> dict[str, str]:
+    """The header for a bearer token; none for an empty one."""
+    token = (token or "").strip()
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
 async def embed_in_parts(
     texts: Sequence[str], size: int, embed: Callable[[Sequence[str]], Awaitable[Embeddings]]
 ) -> Embeddings:
     """The vectors of the texts, asked for in parts of a size, a few at one time. The first failure ends them all."""
+    if not texts:
+        return Embeddings([])
     if len(texts) <= size:
         return await embed(texts)
     places = asyncio.Semaphore(CONCURRENCY)

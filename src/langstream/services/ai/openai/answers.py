@@ -75,17 +75,17 @@ def embeddings_of(content: Any, count: int, source: Source) -> Embeddings:
 
 def usage_of(usage: Any) -> Usage | None:
     """The token counts, or None where the server gives none."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return None
     return Usage(count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens")))
 
 
 def _first_choice(choices: Any) -> Mapping[str, Any] | None:
     """Choice 0: with several choices in a stream, those of other numbers are not ours."""
-    if not isinstance(choices, Sequence):
+    if not isinstance(choices, list):
         return None
     for choice in choices:
-        if isinstance(choice, Mapping) and choice.get("index", 0) in (0, None):
+        if isinstance(choice, dict) and choice.get("index", 0) in (0, None):
             return choice
     return None
 
@@ -94,7 +94,7 @@ def _text(choice: Mapping[str, Any], source: Source) -> str | None:
     holder: Any = choice
     name = "text"
     for member in ("delta", "message"):
-        if isinstance(choice.get(member), Mapping):
+        if isinstance(choice.get(member), dict):
             holder, name = choice[member], "content"
     text = holder.get(name)
     if text is None and name == "content":
@@ -106,7 +106,7 @@ def _text(choice: Mapping[str, Any], source: Source) -> str | None:
 
 def _logprobs(logprobs: Any) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Tokens with their log probabilities; tokens without one (those of an echoed prompt) are left out."""
-    if not isinstance(logprobs, Mapping):
+    if not isinstance(logprobs, dict):
         return (), ()
     pairs = [
         (token, float(value))

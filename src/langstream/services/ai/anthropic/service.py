@@ -1,0 +1,53 @@
+"""A connection to Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+from langstream.errors import ServiceError
+from langstream.services.ai.anthropic.answers import DIALECT, AnthropicReader
+from langstream.services.ai.anthropic.configuration import AnthropicConfiguration
+from langstream.services.ai.anthropic.requests import messages_body
+from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
+from langstream.services.ai.conversation import conversation_of
+from langstream.services.ai.remote import RemoteService
+from langstream.services.ai.retries import RetryPolicy
+from langstream.services.ai.transport import Transport
+
+
+class AnthropicService(RemoteService):
+    """Chat, and text as a chat of one message. There are no embeddings."""
+
+    strict = True
+
+    def __init__(self, configuration: AnthropicConfiguration, retries: RetryPolicy | None = None) -> None:
+        key = configuration.access_key.strip()
+        headers = {"x-api-key": key, "anthropic-version": configuration.api_version}
+        if configuration.beta:
+            headers["anthropic-beta"] = ",".join(configuration.beta)
+        super().__init__(
+            Transport(
+                headers=headers,
+                secrets=(key,),
+                timeouts=configuration.timeouts,
+                retries=retries or configuration.retries,
+                dialect=DIALECT,
+            )
+        )
+        self._url = f"{configuration.url}/v1/messages"
+        self._max_tokens = configuration.max_tokens
+
+    def chat(
+        self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
+    ) -> AsyncGenerator[Chunk, None]:
+        body = messages_body(model, conversation_of(messages), options, self._max_tokens, stream=stream)
+        return self.answer(self._url, body, lambda: AnthropicReader(self.source(self._url)), stream=stream)
+
+    def complete(
+        self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool
+    ) -> AsyncGenerator[Chunk, None]:
+        return self.chat(model, [Message("\n".join(prompts), "user")], options, stream=stream)
+
+    async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
+        raise ServiceError("Anthropic has no embeddings: use another AI resource for them", category="refused")
