@@ -5,7 +5,7 @@ Only the first choice counts. Anything that is not shaped as documented is a `ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
