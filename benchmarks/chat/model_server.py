@@ -51,8 +51,9 @@ class Answering(asyncio.Protocol):
             self._loop.call_at(self._due, self._begin)
 
     def _begin(self) -> None:
-        self._transport.write(HEAD)
-        self._send(0)
+        if not self._transport.is_closing():
+            self._transport.write(HEAD)
+            self._send(0)
 
     def _send(self, number: int) -> None:
         if self._transport.is_closing():

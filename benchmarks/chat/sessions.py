@@ -49,8 +49,9 @@ async def direct(model: str, sessions: int) -> tuple[float, list[Answer]]:
         return await timed([lambda: ask(session)] * sessions)
 
 
-async def through(running: Product, sessions: int) -> tuple[float, list[Answer]]:
-    """Sessions of the chat gateway. Raises RuntimeError where a session gets another's answer, or a gap."""
+async def through(running: Product, sessions: int) -> tuple[float, list[Answer], float]:
+    """Sessions of the chat gateway, and processor seconds of the product. Raises RuntimeError where a session gets what
+    is another's, or a gap."""
 
     async def ask(socket: aiohttp.ClientWebSocketResponse, name: str) -> Answer:
         started, first, pieces = time.perf_counter(), 0.0, 0
@@ -76,9 +77,11 @@ async def through(running: Product, sessions: int) -> tuple[float, list[Answer]]
         asks = [
             (lambda socket=socket, name=name: ask(socket, name)) for socket, name in zip(sockets, names, strict=True)
         ]
-        result = await timed(asks)
+        before = running.cpu_seconds()
+        seconds, answers = await timed(asks)
+        cpu = running.cpu_seconds() - before
         await asyncio.gather(*(socket.close() for socket in sockets))
-        return result
+        return seconds, answers, cpu
 
 
 async def timed(asks: Sequence[Callable[[], Awaitable[Answer]]]) -> tuple[float, list[Answer]]:
@@ -99,13 +102,11 @@ def main(options: argparse.Namespace) -> None:
         report("bare client of the model server", seconds, answers, ideal)
         for name, ephemeral in (("LangStream, --ephemeral", True), ("LangStream, embedded broker", False)):
             with product(model, ephemeral=ephemeral, chunks_per_message=options.chunks_per_message) as running:
-                before = running.cpu_seconds()
                 idle = running.peak_megabytes()
-                seconds, answers = uvloop.run(through(running, options.sessions))
+                seconds, answers, cpu = uvloop.run(through(running, options.sessions))
                 report(name, seconds, answers, ideal)
-                cpu = (running.cpu_seconds() - before) / options.sessions * 1000
                 memory = f"peak memory {running.peak_megabytes():.0f} MB ({idle:.0f} MB before)"
-                print(f"  the process: {memory}, {cpu:.1f} ms of processor per session")
+                print(f"  the process: {memory}, {cpu / options.sessions * 1000:.1f} ms of processor per answer")
 
 
 def report(name: str, seconds: float, answers: list[Answer], ideal: float) -> None:
