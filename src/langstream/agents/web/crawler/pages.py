@@ -1,0 +1,144 @@
+"""What a page says: the value of its record, where its links lead, and what it asks of crawlers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+from langstream.agents.web.crawler.addresses import resolve
+from langstream.agents.web.crawler.charset import decode_page, with_charset
+from langstream.agents.web.crawler.markup import pretty
+
+HTML_TYPES: Final = ("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml")
+_LOOKS_LIKE_HTML: Final = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|h1|p|div|a)\b", re.I | re.S)
+_REFRESH: Final = re.compile(r"\s*[\d.]+\s*[;,]\s*(?:url\s*=\s*)?[\"']?([^\"']+)", re.IGNORECASE)
+_DIRECTIVE: Final = re.compile(r"[\s,]+")
+_VALUED: Final = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How pages are read: are links wanted, are the wishes of pages respected, under which name are we known."""
+
+    links: bool = True
+    tags: bool = True
+    canonical: bool = True
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that was understood. `index` tells whether it may be emitted."""
+
+    value: bytes
+    content_type: str
+    links: tuple[str, ...] = ()
+    canonical: str | None = None
+    index: bool = True
+
+    @property
+    def digest(self) -> bytes:
+        """Equal for equal values."""
+        return blake2b(self.value, digest_size=16).digest()
+
+
+def media_type(content_type: str) -> str:
+    """`Text/HTML; charset=x` → `text/html`."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_text(content_type: str) -> bool:
+    """Whether the media type is text or XML; an absent one may be."""
+    kind = media_type(content_type)
+    return not kind or kind.startswith("text/") or kind.endswith(("/xml", "+xml"))
+
+
+def read_page(url: str, body: bytes, content_type: str, robots_tag: str, reading: Reading) -> Page:
+    """The page at that address. `robots_tag` is the `X-Robots-Tag` of the response."""
+    index, follow = _wishes([robots_tag], reading) if robots_tag else (True, True)
+    kind = media_type(content_type)
+    if kind in HTML_TYPES or (not kind and _LOOKS_LIKE_HTML.match(body[:4096])):
+        return _read_html(url, body, content_type, index, follow, reading)
+    if kind.startswith("text/") and kind != "text/xml" and b"\0" not in body[:4096]:
+        text, name = decode_page(body, content_type)
+        return Page(text.encode("utf-8", "replace"), _recoded(content_type, name), index=index)
+    return Page(body, content_type, index=index)
+
+
+def _read_html(url: str, body: bytes, content_type: str, index: bool, follow: bool, reading: Reading) -> Page:
+    from selectolax.lexbor import LexborHTMLParser
+
+    text, charset = decode_page(body, content_type)
+    tree = LexborHTMLParser(text.encode("utf-8", "replace").decode())
+    metas = [{name: value or "" for name, value in node.attributes.items()} for node in tree.css("meta")]
+    if reading.tags:
+        wishes = [meta.get("content", "") for meta in metas if meta.get("name", "").lower() in ("robots", reading.token)]
+        allowed_index, allowed_follow = _wishes(wishes, reading)
+        index, follow = index and allowed_index, follow and allowed_follow
+    base = _base(tree, url)
+    links = tuple(dict.fromkeys(_links(tree, base, metas, reading))) if reading.links and follow else ()
+    if charset != "utf-8":
+        _declare_utf8(tree)
+    value = pretty(tree.html or "").encode("utf-8", "replace")
+    return Page(value, _recoded(content_type, charset), links, _canonical(tree, base, reading), index)
+
+
+def _base(tree: Any, url: str) -> str:
+    node = tree.css_first("base[href]")
+    return (resolve(url, node.attributes["href"] or "") or url) if node is not None else url
+
+
+def _links(tree: Any, base: str, metas: list[dict[str, str]], reading: Reading) -> Iterator[str]:
+    for node in tree.css("a[href]"):
+        attributes = node.attributes
+        if reading.tags and "nofollow" in (attributes.get("rel") or "").lower().split():
+            continue
+        if (url := resolve(base, attributes["href"] or "")) is not None:
+            yield url
+    for meta in metas:
+        if meta.get("http-equiv", "").lower() == "refresh" and (match := _REFRESH.match(meta.get("content", ""))):
+            if (url := resolve(base, match[1])) is not None:
+                yield url
+
+
+def _canonical(tree: Any, base: str, reading: Reading) -> str | None:
+    if not reading.canonical:
+        return None
+    for node in tree.css("head > link[href]"):
+        if "canonical" in (node.attributes.get("rel") or "").lower().split():
+            return resolve(base, node.attributes["href"] or "")
+    return None
+
+
+def _wishes(texts: list[str], reading: Reading) -> tuple[bool, bool]:
+    """(may be indexed, links may be followed). A directive may be addressed to one crawler: `name: noindex`."""
+    index = follow = True
+    if not reading.tags:
+        return index, follow
+    for text in texts:
+        addressee = ""
+        for part in text.lower().split(","):
+            name, colon, rest = part.partition(":")
+            if colon and name.strip() not in _VALUED:
+                addressee, part = name.strip(), rest
+            if addressee not in ("", reading.token):
+                continue
+            words = _DIRECTIVE.split(part.strip())
+            index = index and "noindex" not in words and "none" not in words
+            follow = follow and "nofollow" not in words and "none" not in words
+    return index, follow
+
+
+def _recoded(content_type: str, charset: str) -> str:
+    return content_type if charset == "utf-8" else with_charset(content_type, "utf-8")
+
+
+def _declare_utf8(tree: Any) -> None:
+    for node in tree.css("meta[charset]"):
+        node.attrs["charset"] = "utf-8"
+    for node in tree.css("meta[http-equiv]"):
+        if (node.attributes["http-equiv"] or "").lower() == "content-type":
+            node.attrs["content"] = "text/html; charset=utf-8"
