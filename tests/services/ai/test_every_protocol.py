@@ -15,10 +15,11 @@ from langstream.services.ai.contract import AIService, Chunk, CompletionOptions,
 from langstream.services.ai.retries import RetryPolicy
 from tests.services.ai.anthropic.anthropic_server import AnthropicServer
 from tests.services.ai.ollama.ollama_server import OllamaServer
+from tests.services.ai.vertex.google_server import GoogleServer
 
 Connect: TypeAlias = Callable[..., Awaitable[AIService]]
 
-PROTOCOLS = [OllamaServer, AnthropicServer]
+PROTOCOLS = [OllamaServer, AnthropicServer, GoogleServer]
 
 
 @pytest.fixture(params=PROTOCOLS, ids=lambda protocol: protocol.name)

@@ -20,7 +20,7 @@ from langstream.services.ai.retries import asked_wait
 LONGEST_QUOTE: Final = 600
 _KEY_LIKE: Final = re.compile(
     r"\b(?:sk|pk|key|hf)[-_][\w*.-]{6,}|\bAIza[\w-]{20,}|\bya29\.[\w.-]+|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
-    r"|(?i:\bbearer\s+)\S+"
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]+|(?i:\bbearer\s+)\S+"
 )
 
 _ADVICE: Final = {
@@ -169,9 +169,17 @@ def _words(content: Any) -> tuple[str, str]:
         return _one_line(content if isinstance(content, str) else _json(content)), ""
     error = content.get("error", content)
     if not isinstance(error, dict):
-        return _one_line(error if isinstance(error, str) else _json(error)), str(content.get("error_type") or "")
+        return _plain_words(error, content)
     message = error.get("message") or error.get("Message") or error.get("detail") or error.get("type") or ""
     return _one_line(message if isinstance(message, str) else _json(message)), _code(error)
+
+
+def _plain_words(error: Any, content: Mapping[str, Any]) -> tuple[str, str]:
+    """For refusals whose `error` is text: a sentence, or the code of OAuth with a description beside it."""
+    text = _one_line(error if isinstance(error, str) else _json(error))
+    description = content.get("error_description")
+    code = content.get("error_type") or (text if " " not in text else "")
+    return f"{text}: {_one_line(description)}" if isinstance(description, str) else text, str(code)
 
 
 def _code(error: Mapping[str, Any]) -> str:

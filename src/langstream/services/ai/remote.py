@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from langstream.configuration.model import Configuration
-from langstream.errors import ServiceError
 from langstream.services.ai.contract import AIService, Chunk, Embeddings, Usage
 from langstream.services.ai.failures import Source
 from langstream.services.ai.framing import SSE, Framing
@@ -122,7 +121,7 @@ async def embed_in_parts(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part(start)) for start in range(0, len(texts), size)]
-    except* ServiceError as failures:
+    except BaseExceptionGroup as failures:
         raise first_of(failures) from None
     parts = [task.result() for task in tasks]
     vectors = [vector for found in parts for vector in found.vectors]
@@ -130,7 +129,7 @@ async def embed_in_parts(
     return Embeddings(vectors, Usage(sum(counts)) if counts else None)
 
 
-def first_of(failures: BaseExceptionGroup[ServiceError]) -> ServiceError:
+def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """One of the failures that ended a group."""
     first = failures.exceptions[0]
     return first_of(first) if isinstance(first, BaseExceptionGroup) else first
