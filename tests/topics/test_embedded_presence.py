@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from langstream.topics.embedded.presence import DIRECTORY, Presence
@@ -55,3 +56,13 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
     presence.announce()
     assert {file.name for file in directory.iterdir()} == {"young.new", f"{presence.process}.lock"}
     presence.end()
+
+
+def test_threads_that_announce_the_process_together_agree(tmp_path: Path) -> None:
+    for _ in range(50):
+        presence = Presence(tmp_path, 10)
+        with ThreadPoolExecutor(4) as threads:
+            for announced in [threads.submit(presence.announce) for _ in range(4)]:
+                announced.result()
+        assert [file.stem for file in (tmp_path / DIRECTORY).iterdir()] == [presence.process]
+        presence.end()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from langstream.errors import RecordError
-from langstream.records import AvroValue, Record, SimpleRecord, dump_json, header_text, key_bytes
+from langstream.records import AvroValue, Document, Record, SimpleRecord, dump_json, header_text, key_bytes
 
 Row: TypeAlias = "tuple[int, Any, Any, Sequence[Any] | None] | list[Any]"
 """Timestamp, key, value, headers (None when there are none). Lists come from JSON."""
@@ -40,7 +40,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, AvroValue):
         return encode_avro(value)
     try:
-        return dump_json(value).decode()
+        return value.text() if isinstance(value, Document) else dump_json(value).decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise RecordError(
             f"a value of type {type(value).__name__} cannot be written to a topic: {error}; "
@@ -62,12 +62,14 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
     now = time.time_ns() // 1_000_000
     rows: list[Row] = []
     for record in records:
-        key, value, timestamp = record.key(), record.value(), record.timestamp()
+        if type(record) is SimpleRecord:  # the usual case, without a call per part
+            key, value, timestamp, headers = record._key, record._value, record._timestamp, record._headers
+        else:
+            key, value, timestamp, headers = record.key(), record.value(), record.timestamp(), tuple(record.headers())
         if value is not None and type(value) is not str and type(value) is not bytes:
             value = plain(value)
         if key is not None and type(key) is not str and type(key) is not bytes:
             key = plain(key)
-        headers = record.header_items() if isinstance(record, SimpleRecord) else record.headers()
         if timestamp is None:
             timestamp = now
         elif type(timestamp) is not int or not 0 <= timestamp <= MAX_TIMESTAMP:

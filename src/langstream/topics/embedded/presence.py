@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 import uuid
 from contextlib import suppress
@@ -20,22 +21,27 @@ STALE_SECONDS: Final = 60.0
 
 
 class Presence:
-    """This process's file, and a look at those of others. Used by one thread at a time."""
+    """This process's file, and a look at those of others. Both threads of a log use it."""
 
     def __init__(self, data_directory: Path, session_timeout_seconds: float) -> None:
         self.process = uuid.uuid4().hex
         self._directory = data_directory / DIRECTORY
         self._timeout = session_timeout_seconds
+        self._announcing = threading.Lock()
         self._descriptor: int | None = None
         self._seen: int | None = None
         self._alone = False
 
     def announce(self) -> None:
         """Create and lock the file, or show that this process still runs."""
-        self._seen = None  # two changes within one tick of the file system's clock look like one
-        if self._descriptor is not None:
-            os.utime(self._descriptor)
-            return
+        with self._announcing:  # the writing and the reading thread may both be first
+            self._seen = None  # two changes within one tick of the file system's clock look like one
+            if self._descriptor is None:
+                self._descriptor = self._create()
+            else:
+                os.utime(self._descriptor)
+
+    def _create(self) -> int:
         self._directory.mkdir(exist_ok=True)
         self.sweep()
         file = self._file(self.process)
@@ -47,7 +53,7 @@ class Presence:
         except BaseException:
             os.close(descriptor)
             raise
-        self._descriptor = descriptor
+        return descriptor
 
     def is_alone(self) -> bool:
         """Whether no other process shares the directory. Costs one `stat` while nobody comes or goes."""
