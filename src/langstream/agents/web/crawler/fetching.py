@@ -69,8 +69,10 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
         wanted: Callable[[int, str], bool] = lambda status, content_type: True,
         max_bytes: int | None = None,
+        cut: bool = False,
     ) -> Fetched:
-        """Ask for the address. The body is read if its status and content type are wanted."""
+        """Ask for the address. The body is read if its status and content type are wanted; one that is
+        too long is an error, or cut off."""
         import aiohttp
         from yarl import URL
 
@@ -83,7 +85,7 @@ class Fetcher:
             async with self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response:
                 body = None
                 if wanted(response.status, response.headers.get("Content-Type", "")):
-                    body = await _body(response, max_bytes or self._max_bytes)
+                    body = await _body(response, max_bytes or self._max_bytes, cut)
                 else:
                     response.close()  # the rest is not waited for
                 return Fetched(response.status, response.headers, body)
@@ -100,10 +102,10 @@ class Fetcher:
             raise FetchFailed(f"{type(error).__name__}: {error}", unreachable=True) from error
 
 
-async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+async def _body(response: aiohttp.ClientResponse, max_bytes: int, cut: bool) -> bytes:
     declared = response.content_length
     too_large = f"more than max-page-size ({max_bytes} bytes)"
-    if declared is not None and declared > max_bytes:
+    if declared is not None and declared > max_bytes and not cut:
         response.close()
         raise FetchFailed(f"{too_large}: {declared} bytes are announced", category="refused")
     parts: list[bytes] = []
@@ -113,8 +115,10 @@ async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
         size += len(part)
         if size > max_bytes:  # unpacked bytes count, so a small bomb is stopped as well
             response.close()
+            if cut:
+                break
             raise FetchFailed(too_large, category="refused")
-    return b"".join(parts)
+    return b"".join(parts)[:max_bytes]
 
 
 def retry_after(text: str | None, now: float) -> float | None:
@@ -137,7 +141,10 @@ async def open_session(
     from langstream.agents.web.crawler.network import GuardedResolver
 
     connector = aiohttp.TCPConnector(
-        resolver=GuardedResolver(guard, aiohttp.ThreadedResolver()), limit=connections, limit_per_host=2, ttl_dns_cache=60
+        resolver=GuardedResolver(guard, aiohttp.ThreadedResolver()),
+        limit=connections,
+        limit_per_host=2,
+        ttl_dns_cache=60,
     )
     return aiohttp.ClientSession(
         connector=connector,

@@ -135,10 +135,6 @@ class Ledger:
                 return None  # no room for it
             return sites | self._add(links, depth, Kind.PAGE, True) | self._settle(entry, State.ALIAS, target)
 
-    def found(self, links: Iterable[str], depth: int) -> set[str]:
-        """Enter the links of a page that is about to be emitted."""
-        return self.add(links, depth)
-
     def failed(self, entry: Entry) -> None:
         """One attempt more."""
         with self._transaction():
@@ -152,13 +148,16 @@ class Ledger:
                 "WHERE state = 0 AND site = ? AND id > ? ORDER BY id LIMIT ?",
                 (site, after, rows),
             ).fetchall()
-        return [Entry(id, url, Kind(kind), depth, attempts, bool(plain)) for id, url, kind, depth, attempts, plain in found]
+        return [
+            Entry(id, url, Kind(kind), depth, attempts, bool(plain)) for id, url, kind, depth, attempts, plain in found
+        ]
 
     def pending_sites(self) -> list[str]:
         """The sites with pending addresses, in the order of their first ones."""
         with self._lock:
             return [
-                site for (site,) in self._database.execute(
+                site
+                for (site,) in self._database.execute(
                     "SELECT site FROM frontier WHERE state = 0 GROUP BY site ORDER BY min(id)"
                 )
             ]
@@ -186,21 +185,24 @@ class Ledger:
         links = zlib.decompress(row[3]).decode() if row[3] else ""
         return Delivered(row[0], row[1], row[2], tuple(links.split("\n")) if links else ())
 
-    def commit(self, pages: Sequence[tuple[Entry, Delivered]], removed: Sequence[str] = ()) -> set[str]:
-        """Pages are delivered for good, others forgotten. On disk when this returns."""
+    def commit(self, settled: Sequence[tuple[Entry, State, Delivered | None]]) -> set[str]:
+        """Pages are delivered for good; those without a content are forgotten. On disk when this returns."""
+        sites: set[str] = set()
         with self._transaction(durable=True):
-            for entry, page in pages:
-                self._deliver(entry.url, page)
-                self._settle(entry, State.DONE, None)
-            for url in removed:
-                self._run("DELETE FROM delivered WHERE url = ?", url)
-        return set()
+            for entry, state, page in settled:
+                if page is None:
+                    self._run("DELETE FROM delivered WHERE url = ?", entry.url)
+                else:
+                    self._deliver(entry.url, page)
+                if state is not State.ALIAS:  # that was entered with its target
+                    sites |= self._settle(entry, state, None)
+        return sites
 
-    def unchanged(self, entry: Entry, page: Delivered, depth: int) -> set[str]:
-        """A page is what it was: note its new validators and visit its links."""
+    def unchanged(self, entry: Entry, page: Delivered, links: Iterable[str], depth: int) -> set[str]:
+        """A page is what it was: note its new validators and visit those of its links that may be visited."""
         with self._transaction():
             self._deliver(entry.url, page)
-            return self._add(page.links, depth, Kind.PAGE, True) | self._settle(entry, State.DONE, None)
+            return self._add(links, depth, Kind.PAGE, True) | self._settle(entry, State.DONE, None)
 
     def enter_unreached(self) -> set[str]:
         """Enter the delivered pages that this crawl has not come across, to be looked after."""
@@ -284,7 +286,11 @@ class Ledger:
         """The canonical address came to nothing: the pages that pointed to it are emitted themselves."""
         rows = self._database.execute("SELECT id, site FROM frontier WHERE target = ? AND state = 5", (url,)).fetchall()
         for id, _ in rows:
-            self._run("UPDATE frontier SET state = 0, plain = 1, target = NULL WHERE id = ?", id)
+            self._run(  # behind the others: whoever reads on from the last id finds it
+                "UPDATE frontier SET id = (SELECT max(id) + 1 FROM frontier), state = 0, plain = 1, target = NULL "
+                "WHERE id = ?",
+                id,
+            )
         self._counted += len(rows)
         return {site for _, site in rows}
 
@@ -335,7 +341,9 @@ def _open(place: Path | None) -> sqlite3.Connection:
             raise
         aside = place.with_name(f"{place.name}.unreadable-{int(time.time())}")
         place.rename(aside)
-        logger.warning("the state of the crawler cannot be read (%s): it is kept as %s, and the crawl begins anew", error, aside)
+        logger.warning(
+            "the state of the crawler cannot be read (%s): it is kept as %s, and the crawl begins anew", error, aside
+        )
         return _connect(str(place))
 
 
@@ -344,7 +352,9 @@ def _connect(place: str) -> sqlite3.Connection:
     try:
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, LAYOUT):
-            raise sqlite3.OperationalError(f"{place} was written by another release (layout {version}, expected {LAYOUT})")
+            raise sqlite3.OperationalError(
+                f"{place} was written by another release (layout {version}, expected {LAYOUT})"
+            )
         database.execute("PRAGMA journal_mode=WAL")
         database.executescript(_SCHEMA)
         database.execute(f"PRAGMA user_version={LAYOUT}")

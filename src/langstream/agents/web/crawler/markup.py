@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_INLINE: Final = frozenset(
-    "a abbr acronym area audio b base basefont bdi bdo big br button canvas cite code command data datalist del dfn device "
-    "em embed font i iframe img input ins kbd keygen label map mark math meter noscript object output param progress q rb "
-    "rp rt rtc ruby s samp script select slot small source span strike strong style sub summary sup svg textarea time track "
-    "tt u var video wbr title option optgroup".split()
-)
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_INLINE: Final = _words("""
+    a abbr acronym area audio b base basefont bdi bdo big br button canvas cite code command data datalist del dfn device
+    em embed font i iframe img input ins kbd keygen label map mark math meter noscript object output param progress q
+    rb rp rt rtc ruby s samp script select slot small source span strike strong style sub summary sup svg textarea time
+    track tt u var video wbr title option optgroup""")
 """Elements that stand within lines."""
-_HOLDS_LINES: Final = frozenset("a address button del h1 h2 h3 h4 h5 h6 ins li p pre s script style td th title".split())
+_HOLDS_LINES: Final = _words("a address button del h1 h2 h3 h4 h5 h6 ins li p pre s script style td th title")
 """Elements whose content begins right after the tag."""
-_VOID: Final = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+_VOID: Final = _words("area base br col embed hr img input link meta param source track wbr")
 _TOKEN: Final = re.compile(
     r"<!--.*?-->|<!DOCTYPE[^>]*>"
     r"|<(?P<raw>pre|textarea|script|style|xmp|listing|iframe|noembed|noframes)(?:\s[^<>\"]*(?:\"[^\"]*\"[^<>\"]*)*)?>"
@@ -41,7 +45,9 @@ def pretty(html: str) -> str:
         elif kind == "raw":
             writer.whole(match[0], match["raw"])
         elif kind != "name":
-            writer.text(match[0]) if match[0] == "<" else writer.whole(match[0], "doctype" if html[match.start() + 2] != "-" else "")
+            writer.text(match[0]) if match[0] == "<" else writer.whole(
+                match[0], "doctype" if html[match.start() + 2] != "-" else ""
+            )
         elif match["close"]:
             writer.close(match["name"])
         else:

@@ -86,6 +86,6 @@ class GuardedResolver(AbstractResolver):
 
 def _refusal(host: str, addresses: Iterable[Any]) -> str:
     return (
-        f"{host} is at {', '.join(sorted(map(str, addresses)))}, which is not a public address. Name the host in seed-urls "
-        "or allowed-domains, or set allow-private-addresses, if it is meant to be crawled"
+        f"{host} is at {', '.join(sorted(map(str, addresses)))}, which is not a public address. Name the host in "
+        "seed-urls or allowed-domains, or set allow-private-addresses, if it is meant to be crawled"
     )

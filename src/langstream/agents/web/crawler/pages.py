@@ -13,7 +13,9 @@ from langstream.agents.web.crawler.charset import decode_page, with_charset
 from langstream.agents.web.crawler.markup import pretty
 
 HTML_TYPES: Final = ("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml")
-_LOOKS_LIKE_HTML: Final = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|h1|p|div|a)\b", re.I | re.S)
+_LOOKS_LIKE_HTML: Final = re.compile(
+    rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|h1|p|div|a)\b", re.IGNORECASE | re.DOTALL
+)
 _REFRESH: Final = re.compile(r"\s*[\d.]+\s*[;,]\s*(?:url\s*=\s*)?[\"']?([^\"']+)", re.IGNORECASE)
 _DIRECTIVE: Final = re.compile(r"[\s,]+")
 _VALUED: Final = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
@@ -38,6 +40,8 @@ class Page:
     links: tuple[str, ...] = ()
     canonical: str | None = None
     index: bool = True
+
+    is_binary: bool = False
 
     @property
     def digest(self) -> bytes:
@@ -65,7 +69,8 @@ def read_page(url: str, body: bytes, content_type: str, robots_tag: str, reading
     if kind.startswith("text/") and kind != "text/xml" and b"\0" not in body[:4096]:
         text, name = decode_page(body, content_type)
         return Page(text.encode("utf-8", "replace"), _recoded(content_type, name), index=index)
-    return Page(body, content_type, index=index)
+    binary = b"\0" in body[:4096] if not kind else not is_text(content_type)
+    return Page(body, content_type, index=index, is_binary=binary)
 
 
 def _read_html(url: str, body: bytes, content_type: str, index: bool, follow: bool, reading: Reading) -> Page:
@@ -75,7 +80,9 @@ def _read_html(url: str, body: bytes, content_type: str, index: bool, follow: bo
     tree = LexborHTMLParser(text.encode("utf-8", "replace").decode())
     metas = [{name: value or "" for name, value in node.attributes.items()} for node in tree.css("meta")]
     if reading.tags:
-        wishes = [meta.get("content", "") for meta in metas if meta.get("name", "").lower() in ("robots", reading.token)]
+        wishes = [
+            meta.get("content", "") for meta in metas if meta.get("name", "").lower() in ("robots", reading.token)
+        ]
         allowed_index, allowed_follow = _wishes(wishes, reading)
         index, follow = index and allowed_index, follow and allowed_follow
     base = _base(tree, url)
@@ -99,9 +106,10 @@ def _links(tree: Any, base: str, metas: list[dict[str, str]], reading: Reading) 
         if (url := resolve(base, attributes["href"] or "")) is not None:
             yield url
     for meta in metas:
-        if meta.get("http-equiv", "").lower() == "refresh" and (match := _REFRESH.match(meta.get("content", ""))):
-            if (url := resolve(base, match[1])) is not None:
-                yield url
+        refresh = meta.get("http-equiv", "").lower() == "refresh"
+        match = _REFRESH.match(meta.get("content", "")) if refresh else None
+        if match is not None and (url := resolve(base, match[1])) is not None:
+            yield url
 
 
 def _canonical(tree: Any, base: str, reading: Reading) -> str | None:

@@ -77,4 +77,4 @@ class Scope:
 def _below(path: str, folder: str) -> bool:
     """`/docs` and `/docs/` hold `/docs`, `/docs/` and `/docs/a`, but not `/docs-old`."""
     folder = folder.rstrip("/")
-    return path.startswith(folder) and (len(path) == len(folder) or path[len(folder)] in "/" or not folder)
+    return path.startswith(folder) and (len(path) == len(folder) or path[len(folder)] == "/")

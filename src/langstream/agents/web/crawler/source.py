@@ -1,0 +1,121 @@
+"""`webcrawler-source`: the pages of web sites as records.
+
+A page is written down as delivered when its record, and all it led to, is safe. A restart, be it after `kill -9`, goes
+on where the ledger ends: nothing that was committed comes again, nothing that was not is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langstream.agents.web.crawler.addresses import parse
+from langstream.agents.web.crawler.crawl import Crawl
+from langstream.agents.web.crawler.lanes import Lanes
+from langstream.agents.web.crawler.ledger import Ledger
+from langstream.agents.web.crawler.options import WebCrawlerConfiguration
+from langstream.agents.web.crawler.outbox import Outbox
+from langstream.agents.web.crawler.pages import Reading
+from langstream.agents.web.crawler.robots import product_token
+from langstream.errors import AgentFailed
+from langstream.records import Record
+from langstream.sdk.contract import AgentContext, Source
+
+if TYPE_CHECKING:
+    import aiohttp
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 5.0
+"""How long one read waits for a page."""
+
+
+class WebCrawlerSource(Source):
+    """Delivers pages, each version at least once, and none that was committed a second time."""
+
+    def __init__(self, options: WebCrawlerConfiguration, backoff_seconds: float = 1.0) -> None:
+        self._options = options
+        self._backoff_seconds = backoff_seconds
+        self._outbox = Outbox()
+        self._ledger: Ledger | None = None
+        self._lanes: Lanes | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._crawl: Crawl | None = None
+        self._committed = 0
+
+    async def start(self, context: AgentContext) -> None:
+        """Open the ledger and begin to crawl."""
+        if context.state_directory is None:
+            logger.warning("agent '%s' has no state directory: a restart crawls everything again", context.agent_id)
+        place = None if context.state_directory is None else context.state_directory / state_file(context)
+        self._ledger = await asyncio.to_thread(Ledger, place, self._options.max_urls)
+        self._lanes = Lanes(self._ledger)
+        self._crawl = await self._prepare(self._ledger, self._lanes, context)
+        self._crawl.start()
+
+    async def read(self, max_records: int) -> Sequence[Record]:
+        """The next pages; waits a while for them."""
+        return await self._outbox.take(max_records, PATIENCE_SECONDS)
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        """Write the pages down as delivered. They are on disk when this returns."""
+        if self._ledger is None or self._lanes is None:
+            raise AgentFailed("webcrawler-source commits before it was started")
+        deliveries = self._outbox.settled(records)
+        if not deliveries:
+            return
+        settled = [(delivery.entry, delivery.state, delivery.page) for delivery in deliveries]
+        self._lanes.wake(await asyncio.to_thread(self._ledger.commit, settled))
+        self._outbox.done(deliveries)
+        self._committed += len(deliveries)
+
+    async def close(self) -> None:
+        """Stop crawling and close the ledger."""
+        if self._crawl is not None:
+            await self._crawl.close()
+        if self._session is not None:
+            await self._session.close()
+        if self._ledger is not None:
+            await asyncio.to_thread(self._ledger.close)
+
+    def info(self) -> dict[str, Any]:
+        """What is crawled, and numbers."""
+        return {
+            "seed-urls": list(self._options.seed_urls),
+            "allowed-domains": list(self._options.allowed_domains),
+            "visits": self._crawl.visits if self._crawl is not None else 0,
+            "under-way": self._outbox.under_way,
+            "committed": self._committed,
+        }
+
+    async def _prepare(self, ledger: Ledger, lanes: Lanes, context: AgentContext) -> Crawl:
+        # Here and not above: what needs the HTTP client is imported when a crawler really runs.
+        from langstream.agents.web.crawler.etiquette import Etiquette
+        from langstream.agents.web.crawler.fetching import Fetcher, open_session
+        from langstream.agents.web.crawler.network import Guard
+        from langstream.agents.web.crawler.reports import Reports
+        from langstream.agents.web.crawler.visiting import Parts, Visitor
+
+        options, scope = self._options, self._options.scope()
+        seeds = {address.host for seed in options.seed_urls if (address := parse(seed)) is not None}
+        guard = Guard(seeds | scope.named_hosts(), options.allow_private_addresses)
+        self._session = await open_session(
+            options.agent_name, options.http_timeout / 1000, options.handle_cookies, guard, 2 * options.concurrent_sites
+        )
+        fetcher = Fetcher(self._session, guard, options.max_bytes)
+        token = product_token(options.agent_name)
+        etiquette = Etiquette(ledger, fetcher, scope, token, options.attempts)
+        reading = Reading(
+            options.scan_html_documents, options.handle_robots_tags, options.follow_canonical_links, token
+        )
+        reports = Reports(options, ledger, self._outbox, context.topics)
+        parts = Parts(options, ledger, fetcher, etiquette, lanes, reports, reading, scope, self._backoff_seconds)
+        return Crawl(options, ledger, lanes, etiquette, Visitor(parts), self._outbox)
+
+
+def state_file(context: AgentContext) -> Path:
+    """The name of the state: that of the application and the agent."""
+    return Path(f"{context.application_id}-{context.agent_id}.webcrawler.status.sqlite")
