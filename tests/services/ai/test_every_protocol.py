@@ -14,12 +14,13 @@ from langstream.errors import ServiceError
 from langstream.services.ai.contract import AIService, Chunk, CompletionOptions, Message, Usage
 from langstream.services.ai.retries import RetryPolicy
 from tests.services.ai.anthropic.anthropic_server import AnthropicServer
+from tests.services.ai.bedrock.bedrock_server import BedrockServer
 from tests.services.ai.ollama.ollama_server import OllamaServer
 from tests.services.ai.vertex.google_server import GoogleServer
 
 Connect: TypeAlias = Callable[..., Awaitable[AIService]]
 
-PROTOCOLS = [OllamaServer, AnthropicServer, GoogleServer]
+PROTOCOLS = [OllamaServer, AnthropicServer, GoogleServer, BedrockServer]
 
 
 @pytest.fixture(params=PROTOCOLS, ids=lambda protocol: protocol.name)

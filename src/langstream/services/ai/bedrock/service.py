@@ -1,0 +1,105 @@
+"""A connection to Amazon Bedrock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from langstream.errors import ServiceError
+from langstream.services.ai.bedrock.answers import DIALECT, ConverseReader
+from langstream.services.ai.bedrock.configuration import BedrockConfiguration
+from langstream.services.ai.bedrock.embeddings import embeddings_body, embeddings_of, texts_per_request
+from langstream.services.ai.bedrock.eventstream import EVENT_STREAM
+from langstream.services.ai.bedrock.invocation import Invocation, InvocationReader, invocation_of
+from langstream.services.ai.bedrock.requests import converse_body
+from langstream.services.ai.bedrock.signing import Credentials, Signer
+from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
+from langstream.services.ai.conversation import conversation_of
+from langstream.services.ai.remote import RemoteService, bearer, embed_in_parts
+from langstream.services.ai.retries import RetryPolicy
+from langstream.services.ai.transport import Transport
+
+
+class BedrockService(RemoteService):
+    """Chat and text by Converse, or by InvokeModel where the agent's `options` describe the model's own layout."""
+
+    framing = EVENT_STREAM
+    strict = True
+
+    def __init__(self, configuration: BedrockConfiguration, retries: RetryPolicy | None = None) -> None:
+        self._signer = _signer(configuration)
+        secrets = (
+            configuration.secret_key,
+            configuration.session_token,
+            configuration.api_key,
+            configuration.access_key,
+        )
+        super().__init__(
+            Transport(
+                headers=bearer(configuration.api_key),
+                secrets=tuple(secret for secret in secrets if secret),
+                timeouts=configuration.timeouts,
+                retries=retries or configuration.retries,
+                dialect=DIALECT,
+                authorize=self._authorize if self._signer is not None else None,
+                exact_urls=True,
+            )
+        )
+        self._base = configuration.base
+
+    def chat(
+        self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
+    ) -> AsyncGenerator[Chunk, None]:
+        invocation = invocation_of(options.extra)
+        if invocation is not None:
+            return self._invoked(model, invocation, [message.content for message in messages], stream=stream)
+        url = self._url(model, "converse-stream" if stream else "converse")
+        body = converse_body(conversation_of(messages), options)
+        return self.answer(url, body, lambda: ConverseReader(self.source(url)), stream=stream)
+
+    def complete(
+        self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool
+    ) -> AsyncGenerator[Chunk, None]:
+        prompt = _only(prompts)
+        return self.chat(model, [Message(prompt, "user")], options, stream=stream)
+
+    async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
+        url = self._url(model, "invoke")
+        chosen = options.get("options") or {}
+
+        async def part(texts: Sequence[str]) -> Embeddings:
+            answer = await self._transport.post(url, embeddings_body(model, texts, chosen))
+            return embeddings_of(model, answer, len(texts), self.source(url))
+
+        return await embed_in_parts(texts, texts_per_request(model), part)
+
+    def _invoked(
+        self, model: str, invocation: Invocation, prompts: Sequence[str], *, stream: bool
+    ) -> AsyncGenerator[Chunk, None]:
+        body = invocation.body(_only(prompts))
+        stream = stream and invocation.streamed is not None
+        url = self._url(model, "invoke-with-response-stream" if stream else "invoke")
+        return self.answer(url, body, lambda: InvocationReader(self.source(url), invocation), stream=stream)
+
+    def _url(self, model: str, operation: str) -> str:
+        return f"{self._base}/model/{quote(model, safe='')}/{operation}"
+
+    async def _authorize(self, url: str, payload: bytes) -> Mapping[str, str]:
+        assert self._signer is not None
+        return self._signer.headers("POST", url, {"Content-Type": "application/json"}, payload, datetime.now(UTC))
+
+
+def _signer(configuration: BedrockConfiguration) -> Signer | None:
+    if configuration.access_key is None or configuration.secret_key is None:
+        return None
+    credentials = Credentials(configuration.access_key, configuration.secret_key, configuration.session_token)
+    return Signer(credentials, configuration.region, "bedrock")
+
+
+def _only(prompts: Sequence[str]) -> str:
+    if len(prompts) != 1:
+        message = f"the models of Bedrock take exactly one prompt here, not {len(prompts)}"
+        raise ServiceError(message, category="refused")
+    return prompts[0]
