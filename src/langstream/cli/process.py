@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 from prometheus_client import CollectorRegistry
 
-from langstream.cli.announcement import announcement
+from langstream.cli.announcement import announcement, reachable
 from langstream.cli.failure import Refusal
 from langstream.cli.status import StatusLines
 from langstream.control.files import ApplicationFiles
@@ -76,8 +76,8 @@ class Process:
         await asyncio.Event().wait()
 
     async def _serve_gateway(self, stack: AsyncExitStack) -> Server:
-        settings, healthy = self._listening.settings, self._running.healthy
-        app = create_gateway(self._running, settings, registry=self._metrics, healthy=healthy)
+        settings = _open_to_the_page(self._listening)
+        app = create_gateway(self._running, settings, registry=self._metrics, healthy=self._running.healthy)
         server = await serve(app, self._listening.host, self._listening.gateway_port)
         stack.push_async_callback(server.stop)
         return server
@@ -108,6 +108,16 @@ class Process:
         )
         click.echo(text)
         sys.stdout.flush()
+
+
+def _open_to_the_page(listening: Listening) -> GatewaySettings:
+    """Where pages of other origins are kept out, the application's own page is let in all the same."""
+    settings = listening.settings
+    if not listening.ui or not listening.control_port or "*" in settings.cors_origins:
+        return settings
+    hosts = dict.fromkeys((reachable(listening.host), "127.0.0.1", "localhost"))
+    own = tuple(f"http://{host}:{listening.control_port}" for host in hosts)
+    return replace(settings, cors_origins=(*settings.cors_origins, *own))
 
 
 def _require_free(host: str, ports: Sequence[int]) -> None:
