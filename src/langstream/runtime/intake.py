@@ -161,6 +161,8 @@ class SourceIntake:
     async def commit(self, finished: Mapping[Tracker, Sequence[Unit]]) -> None:
         """Tell the source, in the order of its records."""
         for units in finished.values():
+            if left_out := [record for unit in units if unit.abandoned for record in unit.sources]:
+                await self._own(self._source.skipped(left_out))
             await self._own(self._source.commit([record for unit in units for record in unit.sources]))
 
     async def permanent_failure(self, record: Record, error: Exception) -> None:

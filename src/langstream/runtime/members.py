@@ -132,6 +132,8 @@ class Members:
             state_directory=directory,
             code_directory=around.code_directory,
             data_directory=around.directories.root(),
+            replica=self._replica,
+            replicas=self._node.resources.parallelism,
             report_failure=report_failure,
         )
 

@@ -110,6 +110,9 @@ class AgentContext:
     state_directory: Path | None = None
     code_directory: Path | None = None
     data_directory: Path | None = None
+    replica: int = 0
+    """The number of this replica of the node, from 0, of `replicas`."""
+    replicas: int = 1
     report_failure: Callable[[BaseException], None] | None = None
     """Tell the runtime that the agent is broken beyond one record (a background task died)."""
 
@@ -176,6 +179,9 @@ class Source(BaseAgent, ABC):
     @abstractmethod
     async def read(self, max_records: int) -> Sequence[Record]:
         """The next records, in order; may wait, and may return none. Cancelled when the node stops."""
+
+    async def skipped(self, records: Sequence[Record]) -> None:
+        """These records failed and are left out (`on-failure: skip`); `commit` follows, as for all others."""
 
     async def commit(self, records: Sequence[Record]) -> None:
         """These records (the very objects that `read` returned), and all they led to, are safe."""

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langstream.agents.storage.folder import Listing, Selection, compile_glob, list_files, read_file, within
+from langstream.agents.storage.folder import Selection, compile_glob, list_files, read_file
 from langstream.agents.storage.ledger import Ledger, Version
+from langstream.agents.storage.place import Listing, within
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from langstream.agents.storage.folder import Selection, compile_glob
+from langstream.agents.storage.policy import Policy
+from langstream.agents.storage.sizes import Size, bytes_of
 from langstream.configuration.model import Configuration, Text, TopicName
-
-
-def _size(text: str) -> str:
-    if not re.fullmatch(r"\d+[KMG]?", text):
-        raise ValueError(f"{text!r} is not a size: expected a number of bytes, such as 500000, 512K, 100M or 2G")
-    return text
 
 
 class FileSourceConfiguration(Configuration):
@@ -35,7 +28,7 @@ class FileSourceConfiguration(Configuration):
     settle_time: float = Field(
         default=1.0, ge=0, description="Seconds for which a file must be unchanged before it is read."
     )
-    max_file_size: Annotated[Text, AfterValidator(_size)] = Field(
+    max_file_size: Size = Field(
         default="100M", description="Larger files are left out, with a warning. Bytes, or a number with K, M or G."
     )
     delete_files: bool = Field(
@@ -48,12 +41,18 @@ class FileSourceConfiguration(Configuration):
         default=None, description="Topic for the records of disappeared files, in place of the output."
     )
 
-    @property
-    def max_bytes(self) -> int:
-        """`max-file-size` as a number."""
-        units = {"K": 1024, "M": 1024**2, "G": 1024**3}
-        unit = units.get(self.max_file_size[-1], 1)
-        return int(self.max_file_size.rstrip("KMG")) * unit
+    def policy(self) -> Policy:
+        """How the files are treated."""
+        return Policy(
+            idle_time=self.idle_time,
+            max_bytes=bytes_of(self.max_file_size),
+            delete=self.delete_files,
+            emit_deletions=self.emit_deletions,
+            deletions_topic=self.deleted_files_topic,
+            settle_time=self.settle_time,
+            size_option="max-file-size",
+            topic_option="deleted-files-topic",
+        )
 
     def selection(self) -> Selection:
         """Which files are wanted."""

@@ -1,16 +1,22 @@
-"""Looking through a folder: which files are there, which of them are wanted, and reading one that may be changing."""
+"""A folder as the place of a source: which files are there, which of them are wanted, reading one that may change."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from langstream.agents.storage.ledger import Version
+from langstream.agents.storage.place import Deleted, Listing, Read
+from langstream.errors import ServiceError
+from langstream.services.objects.contract import Content, Version
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +38,12 @@ class Selection:
             return False
         return not any(pattern.fullmatch(path) for pattern in self.excluded)
 
-
-@dataclass(slots=True)
-class Listing:
-    """What a look through the folder found. `unreadable` are folders whose files are unknown, "" the root itself."""
-
-    files: dict[str, Version] = field(default_factory=dict)
-    unreadable: list[str] = field(default_factory=list)
-
-    def knows_about(self, path: str) -> bool:
-        """Whether the absence of the path means that the file is gone."""
-        return not any(folder == "" or path.startswith(f"{folder}/") for folder in self.unreadable)
+    def covers(self, path: str) -> bool:
+        """Whether a look would come upon a file at that path, and want it."""
+        parts = path.split("/")
+        if not self.hidden and any(part.startswith(".") for part in parts):
+            return False
+        return (self.recursive or len(parts) == 1) and self.wants(path)
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:
@@ -129,11 +130,51 @@ def delete_file(file: Path, version: Version) -> bool:
     return True
 
 
-def within(total_bytes: int, files: Sequence[tuple[str, Version]]) -> Iterator[tuple[str, Version]]:
-    """As many of the files as fit into a budget; at least the first."""
-    used = 0
-    for path, version in files:
-        used += version.size
-        if used > total_bytes and used != version.size:
-            return
-        yield path, version
+class FolderPlace:
+    """The wanted files of a folder, which may come and go as a whole."""
+
+    def __init__(self, root: Path, selection: Selection) -> None:
+        self.root = root
+        self._selection = selection
+        self._missing = False
+
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def look(self) -> AsyncGenerator[Listing, None]:
+        """Everything on one page."""
+        listing = await asyncio.to_thread(list_files, self.root, self._selection)
+        missing = "" in listing.unreadable
+        if missing and not self._missing:
+            logger.warning("the folder %s does not exist or cannot be read: waiting for it", self.root)
+        self._missing = missing
+        yield listing
+
+    def covers(self, name: str) -> bool:
+        """Whether the selection comes upon it."""
+        return self._selection.covers(name)
+
+    async def read(self, objects: Sequence[tuple[str, Version]]) -> Sequence[Read]:
+        """One thread for all of them."""
+        return await asyncio.to_thread(self._read, objects)
+
+    def _read(self, objects: Sequence[tuple[str, Version]]) -> list[Read]:
+        found = [read_file(self.root / path, version) for path, version in objects]
+        return [Content(*each) if each is not None else None for each in found]
+
+    async def delete(self, objects: Mapping[str, Version]) -> Mapping[str, Deleted]:
+        """One thread for all of them."""
+        return await asyncio.to_thread(lambda: {path: self._delete(path, objects[path]) for path in objects})
+
+    def _delete(self, path: str, version: Version) -> Deleted:
+        try:
+            return delete_file(self.root / path, version)
+        except OSError as error:
+            return ServiceError(str(error), category="refused")
+
+    def address(self, name: str) -> str:
+        """The path of the file."""
+        return str(self.root / name)

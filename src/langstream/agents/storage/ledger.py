@@ -1,7 +1,7 @@
-"""What a source has delivered for good: one row per file, kept across restarts.
+"""What a source has delivered for good: one row per file or object, kept across restarts.
 
-A file enters the ledger when its record is committed, never before, so a crash repeats what was under way and loses
-nothing. Without a directory the ledger is kept in memory and a restart delivers every file again.
+An object enters the ledger when its record is committed, never before, so a crash repeats what was under way and loses
+nothing. Without a directory the ledger is kept in memory and a restart delivers every object again.
 """
 
 from __future__ import annotations
@@ -9,55 +9,95 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
+from langstream.services.objects.contract import Version
+
+__all__ = ["FILE_NAME", "Ledger", "Mark", "Version"]
+
 FILE_NAME = "delivered-files.sqlite"
+_ADDED = {"tag": "TEXT NOT NULL DEFAULT ''", "mark": "TEXT NOT NULL DEFAULT ''"}
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A state of a file: equal size and time mean unchanged, an equal digest means the same content."""
+class Mark(StrEnum):
+    """What is to be done about a delivered object that still exists."""
 
-    size: int
-    modified_ns: int
-    digest: bytes = b""
-
-    def looks_like(self, other: Version | None) -> bool:
-        """Whether size and time are the same."""
-        return other is not None and (self.size, self.modified_ns) == (other.size, other.modified_ns)
+    NONE = ""
+    DOOMED = "doomed"
+    """To be deleted; the store could not do it yet."""
+    SKIPPED = "skipped"
+    """Its record failed and was left out: it must stay."""
 
 
 class Ledger:
-    """The delivered version of every file. Blocking: call it in a thread."""
+    """The delivered version of every object. Blocking: call it in a thread.
 
-    def __init__(self, directory: Path | None) -> None:
+    `place` names what the ledger is about; a ledger about something else is begun anew.
+    """
+
+    def __init__(self, directory: Path | None, place: str = "") -> None:
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
-        place = ":memory:" if directory is None else str(directory / FILE_NAME)
+        file = ":memory:" if directory is None else str(directory / FILE_NAME)
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(place, check_same_thread=False, isolation_level=None)
+        self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS files "
             "(path TEXT PRIMARY KEY, size INTEGER, modified_ns INTEGER, digest BLOB) WITHOUT ROWID"
         )
+        present = {row[1] for row in self._database.execute("PRAGMA table_info(files)")}
+        for column, kind in _ADDED.items():
+            if column not in present:
+                self._database.execute(f"ALTER TABLE files ADD COLUMN {column} {kind}")
+        self._database.execute("CREATE TABLE IF NOT EXISTS place (name TEXT)")
+        self.begun_anew = self._belong_to(place)
+
+    def _belong_to(self, place: str) -> bool:
+        """Whether there were rows of another place, which are gone now."""
+        row = self._database.execute("SELECT name FROM place").fetchone()
+        if row is not None and row[0] == place:
+            return False
+        self._database.execute("BEGIN IMMEDIATE")
+        if row is not None:
+            self._database.execute("DELETE FROM files")
+        self._database.execute("DELETE FROM place")
+        self._database.execute("INSERT INTO place VALUES (?)", (place,))
+        self._database.execute("COMMIT")
+        return row is not None
 
     def versions(self) -> dict[str, Version]:
-        """Path → version of every delivered file."""
+        """Path → version of every delivered object."""
         with self._lock:
-            rows = self._database.execute("SELECT path, size, modified_ns, digest FROM files").fetchall()
-        return {path: Version(size, modified_ns, digest) for path, size, modified_ns, digest in rows}
+            rows = self._database.execute("SELECT path, size, modified_ns, digest, tag FROM files").fetchall()
+        return {path: Version(size, modified_ns, digest, tag) for path, size, modified_ns, digest, tag in rows}
 
-    def record(self, delivered: Mapping[str, Version], removed: Iterable[str] = ()) -> None:
-        """Write down versions and forget files, in one transaction."""
-        rows = [(path, version.size, version.modified_ns, version.digest) for path, version in delivered.items()]
+    def marks(self) -> dict[str, Mark]:
+        """Path → mark of the objects that have one."""
+        with self._lock:
+            rows = self._database.execute("SELECT path, mark FROM files WHERE mark <> ''").fetchall()
+        return {path: Mark(mark) for path, mark in rows}
+
+    def record(
+        self, delivered: Mapping[str, Version], removed: Iterable[str] = (), marks: Mapping[str, Mark] | None = None
+    ) -> None:
+        """Write down versions, with their marks, and forget objects, in one transaction."""
+        given = marks or {}
+        rows = [
+            (path, version.size, version.modified_ns, version.digest, version.tag, given.get(path, Mark.NONE).value)
+            for path, version in delivered.items()
+        ]
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._database.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in removed])
-                self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
+                self._database.executemany(
+                    "INSERT OR REPLACE INTO files (path, size, modified_ns, digest, tag, mark) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    rows,
+                )
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
