@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -92,3 +93,71 @@ def test_every_example_is_valid(example: str) -> None:
     options = ["-i", str(instance)] if instance.exists() else []
     result = run("validate", "-app", str(EXAMPLES / example / "application"), *options)
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["gateway", "prodce"], "Did you mean 'produce'?"),
+        (["topics", "xyz"], "Commands: consume, list, produce."),
+        (["profiles", "lst"], "Did you mean 'list'?"),
+    ],
+)
+def test_misspelt_sub_commands_come_with_a_guess(arguments: list[str], told: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert told in result.output
+
+
+COMMANDS = [
+    [], ["run"], ["validate"], ["plan"], ["init"], ["docs"], ["configure"],
+    *(["gateway", name] for name in ("produce", "consume", "chat", "service")),
+    *(["topics", name] for name in ("list", "produce", "consume")),
+    *(["profiles", name] for name in ("create", "update", "import", "list", "get")),
+    *(["profiles", name] for name in ("get-current", "set-current", "delete")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_and_every_option_is_explained(command: list[str]) -> None:
+    found: click.Command = root
+    with click.Context(root) as context:
+        for name in command:
+            assert isinstance(found, click.Group)
+            next_command = found.get_command(context, name)
+            assert next_command is not None
+            found = next_command
+    assert found.help
+    options = [parameter for parameter in found.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_reference_pages_are_rendered_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+    import sys
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    from langstream.cli.docs import docs
+
+    docs.main(["text-splitter"], standalone_mode=False)
+    assert "chunk_size" in screen.getvalue()
+    assert "| `chunk_size` |" not in screen.getvalue()
+
+
+def test_help_imports_nothing_of_an_application() -> None:
+    import subprocess
+    import sys
+
+    program = (
+        "import sys\nfrom langstream.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = ('pydantic', 'yaml', 'asyncio', 'aiohttp', 'starlette', 'rich', 'langstream.planner')\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stderr == "[]\n"

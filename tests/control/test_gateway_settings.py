@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -82,3 +82,13 @@ def test_what_is_refused(tmp_path: Path, text: str, told: str) -> None:
 def test_secrets_of_the_test_provider_are_not_shown(tmp_path: Path) -> None:
     text = "application: {gateways: {auth: {test: {type: jwt, configuration: {secretKey: hush-hush}}}}}"
     assert "hush-hush" not in repr(load(tmp_path, text))
+
+
+def test_the_documented_file_has_the_settings_that_hold_without_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/gateways.md").read_text(encoding="utf-8")
+    blocks = [block for block in page.split("```") if block.startswith("yaml\napplication:")]
+    (block,) = blocks
+    settings = load(tmp_path, block.removeprefix("yaml\n"))
+    assert settings.test_provider == "http"
+    untested = replace(settings, test_provider=None, test_provider_configuration={})
+    assert untested == GatewaySettings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -16,6 +17,11 @@ def docs(name: str | None, write: Path | None) -> None:
     """Reference of an agent type, resource, asset or store; without NAME, the list of all.
 
     Everything shown is taken from the declarations that also validate applications.
+
+    \b
+    Examples:
+      langstream docs
+      langstream docs ai-chat-completions
     """
     from langstream.cli import reference
 
@@ -23,4 +29,12 @@ def docs(name: str | None, write: Path | None) -> None:
         for path in reference.write_pages(write):
             click.echo(f"wrote {path}")
         return
-    click.echo(reference.page(name) if name else reference.index())
+    if not name:
+        click.echo(reference.index())
+    elif sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(reference.page(name)))
+    else:
+        click.echo(reference.page(name))

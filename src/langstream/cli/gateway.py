@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from langstream.cli.client import Address
+from langstream.cli.groups import Group
 from langstream.cli.main import Settings
 from langstream.cli.options import pairs
 from langstream.cli.profile import load_profile
@@ -75,7 +76,7 @@ def _address(
     )
 
 
-@click.group(epilog=_EXAMPLES)
+@click.group(cls=Group, epilog=_EXAMPLES)
 def gateway() -> None:
     """Talk to the gateways of a running application."""
 

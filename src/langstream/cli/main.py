@@ -11,6 +11,7 @@ import click
 
 from langstream import __version__
 from langstream.cli.failure import report
+from langstream.cli.groups import Group
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("langstream.cli.run:run", "Run an application in this process."),
@@ -25,6 +26,14 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+_START = """\b
+Start with:
+  langstream init my-app
+  langstream run -app my-app/application
+`langstream COMMAND --help` tells more about a command.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Options given before the sub-command."""
@@ -35,7 +44,7 @@ class Settings:
     configuration: str | None
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported when they are called, not when they are listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,16 +57,6 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], _COMMANDS, n=1)
-            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
@@ -66,7 +65,7 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Start with:  langstream init my-app  and then  langstream run -app my-app/application",
+    epilog=_START,
 )
 @click.option("--conf", metavar="FILE", help="Configuration file with profiles (default: ~/.langstream/config).")
 @click.option("-p", "--profile", metavar="NAME", help="Profile to use.")

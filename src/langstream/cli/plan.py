@@ -24,6 +24,11 @@ def plan(
     """Show the topics, assets and nodes that running an application creates.
 
     Agents that share a node are fused: records pass between them as objects. Nothing is created.
+
+    \b
+    Examples:
+      langstream plan -app my-app/application
+      langstream plan -app my-app/application -o mermaid
     """
     click.echo(rendered(_planned(application_id, directory, instance, secrets, tenant), output))
 

@@ -14,6 +14,7 @@ import click
 import yaml
 
 from langstream.cli.failure import Refusal
+from langstream.cli.groups import Group
 from langstream.cli.main import Settings
 from langstream.cli.profile import DEFAULT, FIELDS, ConfigurationFile, Profile, read_configuration
 from langstream.configuration.validation import did_you_mean
@@ -37,7 +38,7 @@ def _addresses(command: Command) -> Command:
     return command
 
 
-@click.group()
+@click.group(cls=Group)
 @click.pass_obj
 def profiles(settings: Settings, /) -> None:
     """Keep addresses and tokens under names; `langstream -p NAME …` uses them.

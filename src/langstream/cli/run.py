@@ -35,17 +35,25 @@ _LINGER_SECONDS = 5.0
 )  # fmt: skip
 @click.option("--ephemeral", is_flag=True, help="Keep everything in memory; nothing survives the process.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
-@click.option("--gateway-port", type=_PORT, default=8091, show_default=True, help="Port of the gateway; 0 picks one.")
+@click.option(
+    "--gateway-port",
+    type=_PORT,
+    metavar="PORT",
+    default=8091,
+    show_default=True,
+    help="Port of the gateway; 0 picks one.",
+)
 @click.option(
     "--control-port",
     type=_PORT,
+    metavar="PORT",
     default=8090,
     show_default=True,
     help="Port of the web page and REST API; 0 picks one.",
 )
 @click.option(
     "--gateway-settings", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Settings of the gateway: limits, origins, test mode (see docs/command-line.md).",
+    help="Settings of the gateway: limits, origins, test mode (see docs/gateways.md).",
 )  # fmt: skip
 @click.option("--no-ui", is_flag=True, help="Do not serve the web page.")
 @click.option("--watch", is_flag=True, help="Put changes of the application's files into effect.")

@@ -17,6 +17,7 @@ import click
 import orjson
 
 from langstream.cli.failure import Refusal
+from langstream.cli.groups import Group
 from langstream.cli.options import pairs
 from langstream.configuration.validation import did_you_mean
 from langstream.errors import TopicNotFound
@@ -70,7 +71,16 @@ def _where(
     )
 
 
-@click.group()
+_EXAMPLES = """\b
+Examples:
+  langstream topics list
+  langstream topics consume answers --follow
+  langstream topics produce questions -v "What is a topic?" --header langstream-client-session-id=s1
+  cat questions.txt | langstream topics produce questions -v -
+"""
+
+
+@click.group(cls=Group, epilog=_EXAMPLES)
 @_cluster_options
 @click.pass_context
 def topics(
