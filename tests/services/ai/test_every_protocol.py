@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
@@ -12,15 +12,40 @@ import pytest
 
 from langstream.errors import ServiceError
 from langstream.services.ai.contract import AIService, Chunk, CompletionOptions, Message, Usage
+from langstream.services.ai.huggingface.service import HuggingFaceService
 from langstream.services.ai.retries import RetryPolicy
 from tests.services.ai.anthropic.anthropic_server import AnthropicServer
 from tests.services.ai.bedrock.bedrock_server import BedrockServer
+from tests.services.ai.huggingface.hugging_face_server import GenerationServer, HuggingFaceServer
 from tests.services.ai.ollama.ollama_server import OllamaServer
 from tests.services.ai.vertex.google_server import GoogleServer
 
 Connect: TypeAlias = Callable[..., Awaitable[AIService]]
 
-PROTOCOLS = [OllamaServer, AnthropicServer, GoogleServer, BedrockServer]
+
+class ChatOfHuggingFace(HuggingFaceServer):
+    """Chat and text have different protocols there: this service only chats."""
+
+    def service(self, retries: RetryPolicy | None = None, *parts: Any, **options: Any) -> HuggingFaceService:
+        class OnlyChat(HuggingFaceService):
+            def complete(self, model: str, prompts: Any, options: Any, *, stream: bool) -> AsyncGenerator[Chunk, None]:
+                return self.chat(model, [Message(prompt) for prompt in prompts], options, stream=stream)
+
+        return self.made(OnlyChat, retries, **options)
+
+
+class TextOfHuggingFace(GenerationServer):
+    """This one only completes text."""
+
+    def service(self, retries: RetryPolicy | None = None, *parts: Any, **options: Any) -> HuggingFaceService:
+        class OnlyText(HuggingFaceService):
+            def chat(self, model: str, messages: Any, options: Any, *, stream: bool) -> AsyncGenerator[Chunk, None]:
+                return self.complete(model, [message.content for message in messages], options, stream=stream)
+
+        return self.made(OnlyText, retries, **options)
+
+
+PROTOCOLS = [OllamaServer, AnthropicServer, GoogleServer, BedrockServer, ChatOfHuggingFace, TextOfHuggingFace]
 
 
 @pytest.fixture(params=PROTOCOLS, ids=lambda protocol: protocol.name)
@@ -235,5 +260,5 @@ async def test_a_service_that_is_not_started_says_so(server: Any) -> None:
 
 def test_secrets_are_not_shown(server: Any) -> None:
     service = server.service()
-    shown = f"{service!r} {vars(service)!r}"
+    shown = f"{service!r} {vars(service)!r} {service.source(server.url)!r}"
     assert not any(secret in shown for secret in server.secrets)

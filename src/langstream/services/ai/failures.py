@@ -65,8 +65,8 @@ class Source:
     """Who answered, for messages, and what must not be in them."""
 
     url: str
-    secrets: tuple[str, ...] = ()
-    dialect: Dialect = OPENAI
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    dialect: Dialect = field(default=OPENAI, repr=False)
 
     def reported(self, error: Any) -> ServiceError:
         """The error for an error object inside an answer that began as a success."""

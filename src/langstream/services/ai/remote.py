@@ -59,7 +59,7 @@ class RemoteService(AIService):
 
     framing: Framing = SSE
     strict = False
-    """Whether a stream without an end marker was cut off."""
+    """Whether a stream without an end marker was cut off; `answer` may say otherwise of one answer."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -75,21 +75,29 @@ class RemoteService(AIService):
         return Source(url, self._transport.secrets, self._transport.dialect)
 
     async def answer(
-        self, url: str, body: Mapping[str, Any], reader: Callable[[], Reader], *, stream: bool, chat: bool = True
+        self,
+        url: str,
+        body: Mapping[str, Any],
+        reader: Callable[[], Reader],
+        *,
+        stream: bool,
+        chat: bool = True,
+        strict: bool | None = None,
     ) -> AsyncGenerator[Chunk, None]:
         """The chunks of the answer to the request. Closing the generator closes the connection."""
         if not stream:
             yield reader().whole(await self._transport.post(url, body))
             return
+
+        def assembly() -> Assembly:
+            return Assembly(self.source(url), reader(), chat, self.strict if strict is None else strict)
+
         retries = self._transport.retries
-        async with aclosing(retries.stream(lambda: self._streamed(url, body, reader(), chat=chat))) as chunks:
+        async with aclosing(retries.stream(lambda: self._streamed(url, body, assembly()))) as chunks:
             async for chunk in chunks:
                 yield chunk
 
-    async def _streamed(
-        self, url: str, body: Mapping[str, Any], reader: Reader, *, chat: bool
-    ) -> AsyncGenerator[Chunk, None]:
-        assembly = Assembly(self.source(url), reader, chat, self.strict)
+    async def _streamed(self, url: str, body: Mapping[str, Any], assembly: Assembly) -> AsyncGenerator[Chunk, None]:
         async with (
             aclosing(self._transport.stream(url, body, self.framing)) as pieces,
             aclosing(assembled(pieces, assembly)) as chunks,

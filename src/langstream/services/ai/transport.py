@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -87,7 +87,7 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    async def post(self, url: str, body: Mapping[str, Any]) -> Any:
+    async def post(self, url: str, body: Mapping[str, Any] | Sequence[Any]) -> Any:
         """The JSON answer."""
         payload = orjson.dumps(body)
         return await self.retries.run(lambda: self._whole("POST", url, payload))
