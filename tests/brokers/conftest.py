@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Broker:
     open: Callable[[Path], TopicCluster]
     maintains: bool = False
     """Retention and compaction can be asked for (`cluster.maintain()`)."""
+    lasting: bool = False
+    """The topics outlive the directory, so they are deleted after each test."""
 
 
 def _registered(name: str) -> Callable[[Path], TopicCluster]:
@@ -43,9 +45,21 @@ def _registered(name: str) -> Callable[[Path], TopicCluster]:
     return open_in
 
 
+def _on_kafka(bootstrap: str) -> Callable[[Path], TopicCluster]:
+    """Members look for changes of their group five times a second, for the sake of quick tests."""
+    admin = {"bootstrap.servers": bootstrap, "heartbeat.interval.ms": 200, "session.timeout.ms": 6000}
+
+    def open_in(directory: Path) -> TopicCluster:
+        cluster: TopicCluster = Registry(TOPICS).load("kafka")({"admin": admin}, directory)
+        return cluster
+
+    return open_in
+
+
 BROKERS = [
     Broker("memory", _registered("memory"), maintains=True),
     Broker("embedded", _registered("embedded"), maintains=True),
+    Broker("kafka", _registered("kafka"), lasting=True),
 ]
 
 
@@ -149,6 +163,8 @@ class Bench:
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Each broker in turn."""
     chosen: Broker = request.param
+    if chosen.name == "kafka":
+        return replace(chosen, open=_on_kafka(request.getfixturevalue("kafka_server").bootstrap))
     return chosen
 
 
@@ -159,3 +175,9 @@ async def bench(broker: Broker, tmp_path: Path) -> AsyncIterator[Bench]:
     made.cluster = await made.open()
     yield made
     await made.close()
+    if broker.lasting:
+        cluster = broker.open(tmp_path)
+        await cluster.start()
+        for topic in await cluster.admin.list():
+            await cluster.admin.delete(topic.name)
+        await cluster.close()

@@ -24,7 +24,7 @@ _UNKNOWN_TOPIC: Final = frozenset({
 _FENCED: Final = frozenset({
     KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError.FENCED_INSTANCE_ID, KafkaError._ASSIGNMENT_LOST, KafkaError._FENCED,
-    KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.INVALID_PRODUCER_ID_MAPPING,
+    KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.INVALID_PRODUCER_ID_MAPPING, KafkaError.PRODUCER_FENCED,
 })  # fmt: skip
 _FORBIDDEN: Final = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "the topic",

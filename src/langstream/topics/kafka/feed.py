@@ -2,6 +2,8 @@
 
 It always polls, however slow the records are, so that the broker never takes partitions away for slowness. While what
 it handed over is not taken, it first just waits, then pauses the partitions: memory does not grow with the backlog.
+
+The client serves one thread at a time, so whatever else is wanted of it (a commit) is done here too, between polls.
 """
 
 from __future__ import annotations
@@ -9,20 +11,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+
+from langstream.errors import BrokerUnavailable
 
 POLL_SECONDS: Final = 0.1
-"""How long the thread takes to notice that it shall stop, or that there is room again."""
+"""How long the idle thread takes to notice that something is wanted of it."""
+BUSY_POLL_SECONDS: Final = 0.003
+BUSY_SECONDS: Final = 1.0
+"""So long after records or calls it looks more often, since commits are likely."""
 BATCH: Final = 1_000
 MOST_MESSAGES: Final = 4_000
 MOST_BYTES: Final = 32 << 20
 PATIENCE_SECONDS: Final = 0.5
 """So long the thread waits for room before it pauses, which throws away what the client fetched ahead."""
+CONNECT_SECONDS: Final = 5.0
 
+_T = TypeVar("_T")
+_Call: TypeAlias = tuple[Callable[[Consumer], Any], "asyncio.Future[Any]"]
 _log = logging.getLogger(__name__)
 
 
@@ -55,18 +67,27 @@ class Feed:
         self._made = asyncio.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._calls: deque[_Call] = deque()
+        self._busy_until = 0.0
         self.stopping = False
-        self.client: Consumer | None = None
 
-    async def start(self) -> Consumer:
-        """Make the client. Raises KafkaException for properties it does not take."""
+    async def start(self) -> None:
+        """Make the client. Raises KafkaException or ApplicationRefused for properties it does not take."""
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
         await self._made.wait()
-        if self.client is None:
-            assert self._failure is not None
+        if self._failure is not None:
             raise self._failure
-        return self.client
+
+    async def call(self, work: Callable[[Consumer], _T]) -> _T:
+        """The result of work with the client, done in the thread. Raises BrokerUnavailable once it is closing."""
+        answer: asyncio.Future[_T] = self._loop.create_future()
+        with self._room:
+            if self.stopping:
+                raise BrokerUnavailable(f"{self._name} is closed")
+            self._calls.append((work, answer))
+            self._room.notify_all()
+        return await answer
 
     def taken(self, messages: int, size: int) -> None:
         """So much of what was delivered is used up."""
@@ -75,26 +96,32 @@ class Feed:
             self._messages -= messages
             self._bytes -= size
             if full and not self._full():
-                self._room.notify()
+                self._room.notify_all()
 
     async def stop(self) -> None:
         """Close the client: a member leaves its group."""
-        self.stopping = True
         with self._room:
-            self._room.notify()
+            self.stopping = True
+            self._room.notify_all()
         if self._thread is not None:
             await self._ended.wait()
             self._thread.join(1.0)
 
-    def wait_for(self, work: Coroutine[Any, Any, None], seconds: float) -> bool:
-        """In the thread: do the work on the event loop and wait for it. False if it was not done in time."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def wait_for(self, client: Consumer, work: Coroutine[Any, Any, None], seconds: float) -> bool:
+        """In the thread: have the event loop do the work, which may need calls. False if it was not done in time."""
         try:
-            future.result(seconds)
-        except TimeoutError:
-            future.cancel()
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # the loop is closed: nobody is interested any more
+            work.close()
             return False
-        return True
+        future.add_done_callback(self._notify)
+        deadline = time.monotonic() + seconds
+        while not future.done() and (remaining := deadline - time.monotonic()) > 0:
+            with self._room:
+                if not self._calls and not future.done():
+                    self._room.wait(remaining)
+            self._answer(client)
+        return future.done() or not future.cancel()
 
     def tell(self, call: Callable[..., None], *arguments: Any) -> None:
         """In the thread: have it called on the event loop."""
@@ -106,12 +133,12 @@ class Feed:
     def _run(self) -> None:
         try:
             client = self._make()
+            connect(client)
         except BaseException as error:
             self._failure = error
             self.tell(self._made.set)
             self.tell(self._ended.set)
             return
-        self.client = client
         self.tell(self._made.set)
         try:
             self._owner.prepare(client)
@@ -120,7 +147,9 @@ class Feed:
         except BaseException as error:
             self.tell(self._owner.broken, error)
         finally:
-            self.stopping = True
+            with self._room:
+                self.stopping = True
+            self._answer(client)
             try:
                 client.close()
             except Exception:
@@ -128,12 +157,15 @@ class Feed:
             self.tell(self._ended.set)
 
     def _turn(self, client: Consumer) -> None:
+        self._answer(client)
         with self._room:
-            if self._full() and not self._paused and not self.stopping:
+            if self._full() and not (self._paused or self._calls or self.stopping):
                 self._room.wait(PATIENCE_SECONDS)
+                if self._calls:
+                    return
             full = self._full()
         self._pause(client, full)
-        message = client.poll(POLL_SECONDS)
+        message = client.poll(BUSY_POLL_SECONDS if time.monotonic() < self._busy_until else POLL_SECONDS)
         if message is None:
             return
         messages = [message] if full else [message, *client.consume(BATCH, 0)]
@@ -141,6 +173,23 @@ class Feed:
             self._messages += len(messages)
             self._bytes += sum(map(len, messages))
         self.tell(self._owner.deliver, messages)
+        self._busy_until = time.monotonic() + BUSY_SECONDS
+
+    def _answer(self, client: Consumer) -> None:
+        """Do what is wanted of the client."""
+        while self._calls:
+            work, answer = self._calls.popleft()
+            self._busy_until = time.monotonic() + BUSY_SECONDS
+            try:
+                result = work(client)
+            except Exception as error:
+                self.tell(_fail, answer, error)
+            else:
+                self.tell(_succeed, answer, result)
+
+    def _notify(self, _: object) -> None:
+        with self._room:
+            self._room.notify_all()
 
     def _full(self) -> bool:
         return self._messages >= MOST_MESSAGES or self._bytes >= MOST_BYTES
@@ -160,10 +209,23 @@ class Feed:
         self._paused = full
 
 
+def _succeed(answer: asyncio.Future[Any], result: Any) -> None:
+    if not answer.done():
+        answer.set_result(result)
+
+
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+def connect(client: Consumer | Producer) -> None:
+    """In a thread: have the client meet a broker, without whom its first request would wait for half a second."""
+    with suppress(KafkaException):  # it goes on trying by itself
+        client.list_topics("__consumer_offsets", CONNECT_SECONDS)
+
+
 def partition_ended(message: Message) -> bool:
     """Whether this is no message, but the news that the partition has no more."""
     error = message.error()
     return error is not None and error.code() == KafkaError._PARTITION_EOF
-
-
-__all__ = ["BATCH", "Feed", "FeedOwner", "TopicPartition", "partition_ended"]

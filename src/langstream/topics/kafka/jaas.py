@@ -32,7 +32,9 @@ def parse_jaas(text: str) -> JaasEntry:
     """The entry of a `sasl.jaas.config`. Raises ValueError, never quoting the text."""
     head = _ENTRY.match(text)
     if head is None:
-        raise ValueError('expected a login module, \'required\' and options, such as: ...LoginModule required user="u";')
+        raise ValueError(
+            "expected a login module, 'required' and options, such as: ...LoginModule required user=\"u\";"
+        )
     options: dict[str, str] = {}
     place = head.end()
     while option := _OPTION.match(text, place):

@@ -106,7 +106,9 @@ def client_settings(configuration: KafkaConfiguration) -> ClientSettings:
     if problems:
         raise ApplicationRefused(problems)
     common = {name: with_host(name, value) for name, value in client_properties(secured).items()}
-    return ClientSettings(common, properties, configuration.exactly_once == "auto", configuration.transactional_id_prefix)
+    return ClientSettings(
+        common, properties, configuration.exactly_once == "auto", configuration.transactional_id_prefix
+    )
 
 
 def with_host(name: str, value: str) -> str:

@@ -1,0 +1,111 @@
+"""What topics there are: looked up once and remembered for a while, since every send asks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec, TopicDescription
+
+from langstream.errors import TopicNotFound
+from langstream.topics.kafka.failures import reason, topic_error
+from langstream.topics.kafka.threads import Threads
+from langstream.topics.local.log import not_found
+
+REMEMBER_SECONDS: Final = 60.0
+REQUEST_SECONDS: Final = 15.0
+
+
+class Catalogue:
+    """Topics and the ends of their partitions, by way of an administration client."""
+
+    def __init__(self, client: AdminClient, threads: Threads) -> None:
+        self._client = client
+        self._threads = threads
+        self._known: dict[str, tuple[int, float]] = {}
+        self._asked: dict[str, asyncio.Task[int]] = {}
+
+    async def partitions(self, topic: str) -> int:
+        """The number of partitions. Raises TopicNotFound with what is near, BrokerUnavailable."""
+        known = self._known.get(topic)
+        if known and known[1] > time.monotonic():
+            return known[0]
+        asked = self._asked.get(topic)
+        if asked is None:
+            asked = self._asked[topic] = asyncio.create_task(self._ask(topic))
+            asked.add_done_callback(lambda _: self._asked.pop(topic, None))
+        return await asyncio.shield(asked)
+
+    def known(self, topic: str) -> int | None:
+        """The number of partitions, if it was looked up lately."""
+        known = self._known.get(topic)
+        return known[0] if known and known[1] > time.monotonic() else None
+
+    def forget(self, topic: str) -> None:
+        """Look it up again next time."""
+        self._known.pop(topic, None)
+
+    async def describe(self, topic: str) -> TopicDescription | None:
+        """As the brokers describe it; None if there is none."""
+        try:
+            futures = self._client.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_SECONDS)
+            described: TopicDescription = await asyncio.wrap_future(futures[topic])
+        except KafkaException as error:
+            if reason(error).code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+                return None
+            raise topic_error(error, f"looking up topic {topic}") from error
+        return described
+
+    async def names(self) -> list[str]:
+        """Every topic that is not the cluster's own."""
+        try:
+            metadata = await self._threads.run(self._client.list_topics, timeout=REQUEST_SECONDS)
+        except KafkaException as error:
+            raise topic_error(error, "listing topics") from error
+        return sorted(name for name in metadata.topics if not name.startswith("__"))
+
+    async def bounds(self, partitions: Iterable[TopicPartition]) -> Mapping[int, tuple[int, int]]:
+        """First kept and next offset of the partitions of a topic; open transactions do not count."""
+        wanted = list(partitions)
+        if not wanted:
+            return {}
+        first, end = await asyncio.gather(
+            self._offsets(wanted, OffsetSpec.earliest()), self._offsets(wanted, OffsetSpec.latest())
+        )
+        return {partition: (first[partition], end[partition]) for partition in first}
+
+    async def bounds_of(self, topic: str, partitions: int) -> Mapping[int, tuple[int, int]]:
+        """Of every partition of the topic."""
+        return await self.bounds(TopicPartition(topic, number) for number in range(partitions))
+
+    async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
+        topic = partitions[0].topic
+        futures = self._client.list_offsets(
+            {partition: spec for partition in partitions},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=REQUEST_SECONDS,
+        )
+        found: dict[int, int] = {}
+        try:
+            for partition, future in futures.items():
+                result: ListOffsetsResultInfo = await asyncio.wrap_future(future)
+                found[partition.partition] = result.offset
+        except KafkaException as error:
+            raise topic_error(error, f"looking up the offsets of topic {topic}") from error
+        return found
+
+    async def _ask(self, topic: str) -> int:
+        described = await self.describe(topic)
+        if described is None:
+            raise await self.missing(topic)
+        count = len(described.partitions)
+        self._known[topic] = (count, time.monotonic() + REMEMBER_SECONDS)
+        return count
+
+    async def missing(self, topic: str) -> TopicNotFound:
+        """The error for a topic that is not there."""
+        self.forget(topic)
+        return not_found(topic, await self.names())

@@ -1,0 +1,172 @@
+"""A Kafka cluster: the streaming contract over its clients."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from weakref import WeakSet
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from langstream.errors import ApplicationRefused, BrokerUnavailable, Problem
+from langstream.topics.contract import Capabilities, Position, RevokedCallback
+from langstream.topics.kafka.admin import KafkaAdmin
+from langstream.topics.kafka.catalogue import Catalogue
+from langstream.topics.kafka.consumer import KafkaConsumer
+from langstream.topics.kafka.failures import reason, topic_error
+from langstream.topics.kafka.producer import KafkaProducer
+from langstream.topics.kafka.reader import KafkaReader
+from langstream.topics.kafka.settings import ClientSettings
+from langstream.topics.kafka.threads import Threads
+from langstream.topics.kafka.transactions import Names, Transactions, transactions_allowed
+
+CONNECT_SECONDS: Final = 15.0
+READER_GROUP: Final = "langstream-reader"
+"""The client asks for a group's name even of those who have none; nothing is stored under it."""
+
+_log = logging.getLogger(__name__)
+_client_log = logging.getLogger("langstream.topics.kafka.client")
+
+
+class _ClientLog:
+    """What the client logs by itself, without its remarks that consumers and producers share their properties."""
+
+    def log(self, level: int, message: str, *arguments: object, **options: Any) -> None:
+        """As `logging.Logger.log`."""
+        if "CONFWARN" not in f"{message}{arguments}":
+            _client_log.log(level, message, *arguments, **options)
+
+
+class KafkaCluster:
+    """See `TopicCluster`."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._threads = Threads()
+        self._names = Names(settings.transactional_id_prefix)
+        self._opened: WeakSet[KafkaConsumer | KafkaReader | KafkaProducer] = WeakSet()
+        self._transactions = False
+        self._last_error: KafkaError | None = None
+        self._catalogue: Catalogue | None = None
+        self._admin: KafkaAdmin | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Known once the cluster is started."""
+        return Capabilities(transactions=self._transactions, durable=True, shared=True)
+
+    @property
+    def admin(self) -> KafkaAdmin:
+        """Topic administration."""
+        return self._started()[1]
+
+    async def start(self) -> None:
+        """Connect, and find out whether transactions are allowed."""
+        if self._admin is not None:
+            return
+        client = self._client(AdminClient, self._settings.admin())
+        catalogue = Catalogue(client, self._threads)
+        try:
+            await self._threads.run(client.list_topics, timeout=CONNECT_SECONDS)
+        except KafkaException as error:
+            raise self._unreachable(error) from error
+        self._transactions = self._settings.exactly_once and await self._allowed()
+        self._catalogue, self._admin = catalogue, KafkaAdmin(client, catalogue)
+
+    def consumer(
+        self,
+        topic: str,
+        group: str,
+        *,
+        options: Mapping[str, Any] | None = None,
+        on_revoked: RevokedCallback | None = None,
+    ) -> KafkaConsumer:
+        """A new member. `consumer.*` options are properties of its client."""
+        catalogue, _ = self._started()
+        properties = self._settings.consumer(group, options or {})
+        consumer = KafkaConsumer(topic, group, lambda: self._client(Consumer, properties), catalogue, on_revoked)
+        self._opened.add(consumer)
+        return consumer
+
+    def producer(self, *, options: Mapping[str, Any] | None = None) -> KafkaProducer:
+        """A producer. `producer.*` options are properties of its clients."""
+        catalogue, _ = self._started()
+        properties = self._settings.producer(options or {})
+        producer = KafkaProducer(
+            lambda: self._client(Producer, properties),
+            Transactions(lambda name: self._transactional(properties, name), self._names, self._threads),
+            catalogue,
+            self._threads,
+        )
+        self._opened.add(producer)
+        return producer
+
+    def reader(self, topic: str, position: Position) -> KafkaReader:
+        """A reader."""
+        catalogue, _ = self._started()
+        properties = self._settings.consumer(READER_GROUP, {})
+        properties.pop("group.instance.id", None)
+        reader = KafkaReader(topic, position, lambda: self._client(Consumer, properties), catalogue)
+        self._opened.add(reader)
+        return reader
+
+    async def close(self) -> None:
+        """Close members, readers and producers, all at once."""
+        opened: Sequence[KafkaConsumer | KafkaReader | KafkaProducer] = list(self._opened)
+        for result in await asyncio.gather(*(each.close() for each in opened), return_exceptions=True):
+            if isinstance(result, Exception):
+                _log.warning("closing the Kafka cluster: %s", result)
+        self._catalogue = self._admin = None
+        await self._threads.close()
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    def _started(self) -> tuple[Catalogue, KafkaAdmin]:
+        if self._catalogue is None or self._admin is None:
+            raise RuntimeError("the cluster is not started: await cluster.start() first")
+        return self._catalogue, self._admin
+
+    def _client(self, kind: Any, properties: Mapping[str, str]) -> Any:
+        """A client. Raises ApplicationRefused for properties that it does not take."""
+        settings = {**properties, "error_cb": self._heard, "log.connection.close": "false"}
+        try:
+            return kind(settings, logger=_ClientLog())
+        except KafkaException as error:
+            found = reason(error)
+            if found.code() == KafkaError._INVALID_ARG:
+                raise ApplicationRefused([Problem(f"The Kafka client refuses its properties: {found.str()}")]) from None
+            raise
+
+    def _transactional(self, properties: Mapping[str, str], name: str) -> Producer:
+        own = {"transaction.timeout.ms": "30000", **properties, "enable.idempotence": "true", "transactional.id": name}
+        producer: Producer = self._client(Producer, own)
+        return producer
+
+    async def _allowed(self) -> bool:
+        properties = self._settings.producer({})
+        error = await transactions_allowed(
+            lambda name: self._transactional(properties, name), self._settings.transactional_id_prefix, self._threads
+        )
+        if error is not None:
+            _log.warning(
+                "the Kafka cluster does not begin transactions (%s), so records are delivered at least once instead of "
+                "exactly once; 'exactly-once: never' in the cluster's configuration accepts that",
+                error.str(),
+            )
+        return error is None
+
+    def _heard(self, error: KafkaError) -> None:
+        """The client's news about connections; it goes on trying by itself."""
+        self._last_error = error
+        _client_log.debug("%s", error.str())
+
+    def _unreachable(self, error: KafkaException) -> Exception:
+        doing = f"connecting to Kafka at {self._settings.servers}"
+        last = self._last_error
+        if last is None:
+            return topic_error(error, doing)
+        failure = topic_error(last, doing)
+        return failure if not isinstance(failure, BrokerUnavailable) else BrokerUnavailable(f"{doing}: {last.str()}")

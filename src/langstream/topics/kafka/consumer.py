@@ -1,0 +1,326 @@
+"""A member of a consumer group.
+
+The client's thread reads ahead; `poll` hands out what is there. When partitions have to move, the thread waits in the
+middle of the rebalance: their records are no longer handed out, `on_revoked` may finish and commit what is in flight
+within a deadline, a commit under way ends, and only then they are given up. The client's heartbeats go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from langstream.errors import BrokerUnavailable, Fenced, TopicError
+from langstream.topics.contract import Fetched, RevokedCallback, TopicPartition
+from langstream.topics.kafka.buffer import Buffer, Buffers, by_partition
+from langstream.topics.kafka.catalogue import Catalogue
+from langstream.topics.kafka.failures import MOVED, reason, topic_error
+from langstream.topics.kafka.feed import Feed, partition_ended
+
+JOIN_SECONDS: Final = 15.0
+"""`start` waits so long for the group; afterwards the partitions come when the group is ready."""
+REVOKE_SECONDS: Final = 10.0
+"""How long a partition's records in flight may take to finish before it moves to another member."""
+ATTEMPTS: Final = 20
+ATTEMPT_SECONDS: Final = 0.1
+
+_Handler: TypeAlias = Callable[[list[int]], Coroutine[Any, Any, None]]
+_log = logging.getLogger(__name__)
+
+
+class KafkaConsumer:
+    """See `TopicConsumer`."""
+
+    def __init__(
+        self,
+        topic: str,
+        group: str,
+        make: Callable[[], Consumer],
+        catalogue: Catalogue,
+        on_revoked: RevokedCallback | None,
+    ) -> None:
+        self.group = group
+        self._topic = topic
+        self._catalogue = catalogue
+        self._on_revoked = on_revoked
+        self._feed = Feed(self, make, f"kafka consumer {group} of {topic}")
+        self._metadata: Any = None
+        self._owned: set[int] = set()
+        self._buffers = Buffers()  # owned partitions, less those being given up
+        self._committed: dict[int, int] = {}
+        self._committing = asyncio.Lock()
+        self._joined = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._failure: TopicError | None = None
+        self._started = self._closed = False
+
+    async def start(self) -> None:
+        """Join; a single member owns its partitions when this returns."""
+        if self._started or self._closed:
+            raise RuntimeError("a consumer is started once")
+        await self._catalogue.partitions(self._topic)
+        self._started = True
+        await self._feed.start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(JOIN_SECONDS):
+                await self._joined.wait()
+        if self._failure:
+            await self.close()
+            raise self._failure
+
+    async def poll(self, max_records: int, timeout_seconds: float) -> Sequence[Fetched]:
+        """What was read ahead, or waits until there is something."""
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        while True:
+            if self._failure:
+                raise self._failure
+            if not self._started or self._closed:
+                raise RuntimeError("the consumer is not started, or closed")
+            fetched, count, size = self._buffers.take(max_records)
+            if fetched:
+                self._feed.taken(count, size)
+                return fetched
+            self._wake.clear()
+            remaining = deadline - asyncio.get_running_loop().time()
+            if remaining <= 0:
+                return ()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(remaining):
+                    await self._wake.wait()
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """Partitions owned, those being given up included: they can still be committed."""
+        return frozenset(TopicPartition(self._topic, number) for number in self._owned)
+
+    async def close(self) -> None:
+        """Leave. Does not call `on_revoked`: the caller knows."""
+        if self._closed:
+            return
+        self._closed = True
+        self._wake.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REVOKE_SECONDS):
+                await self._committing.acquire()
+                self._committing.release()
+        self._owned.clear()
+        await self._feed.stop()
+
+    # --- commits ----------------------------------------------------------------------------------------------------
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Stored by the brokers when this returns."""
+        if not offsets:
+            return
+        async with self.committing(offsets) as positions:
+            for attempt in range(ATTEMPTS + 1):
+                self.check(offsets)
+                try:
+                    await self._feed.call(partial(_store, positions))
+                    break
+                except KafkaException as error:
+                    if reason(error).code() not in MOVED or attempt == ATTEMPTS:
+                        raise topic_error(error, self._doing("committing")) from error
+                await asyncio.sleep(ATTEMPT_SECONDS)  # the group is changing: is the partition still ours then?
+            self.committed(offsets)
+
+    @asynccontextmanager
+    async def committing(self, offsets: Mapping[TopicPartition, int]) -> AsyncIterator[list[KafkaPartition]]:
+        """Keeps the partitions until the commit inside has ended. Raises Fenced, TopicError for wrong offsets."""
+        self.check(offsets)
+        for partition, offset in offsets.items():
+            buffer = self._buffers.get(partition.partition)
+            if offset < 0 or buffer is None or buffer.received is None or offset > buffer.received:
+                await self._check_offset(partition, offset)
+        async with self._committing:
+            self.check(offsets)
+            yield [
+                KafkaPartition(self._topic, place.partition, self._beyond(place, at)) for place, at in offsets.items()
+            ]
+
+    def check(self, offsets: Iterable[TopicPartition]) -> None:
+        """Raises Fenced unless all the partitions are owned, TopicError for those of other topics."""
+        for partition in offsets:
+            if partition.topic != self._topic:
+                raise TopicError(f"{partition.topic}/{partition.partition} is no partition of topic {self._topic}")
+            if partition.partition not in self._owned:
+                raise Fenced(
+                    f"group {self.group}: partition {partition.partition} of topic {self._topic} belongs to another "
+                    "member now; its records will be delivered there"
+                )
+
+    async def metadata(self, *, afresh: bool) -> Any:
+        """Who this member is in the group, by which the brokers recognise one that has lost its place."""
+        if afresh:
+            self._metadata = await self._feed.call(_membership)
+        return self._metadata
+
+    def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """These offsets are stored now."""
+        for partition, offset in offsets.items():
+            self._committed[partition.partition] = self._beyond(partition, offset)
+
+    async def lag(self) -> Mapping[TopicPartition, int]:
+        """End of each owned partition less its committed offset (or its first kept record, if that is later)."""
+        owned = [KafkaPartition(self._topic, number) for number in sorted(self._owned)]
+        if not owned or self._closed:
+            return {}
+        unknown = [place for place in owned if place.partition not in self._committed]
+        try:
+            for place in await self._feed.call(lambda client: client.committed(unknown, 10.0)) if unknown else ():
+                if place.partition in self._owned and place.offset >= 0:
+                    self._committed.setdefault(place.partition, place.offset)
+        except KafkaException as error:
+            raise topic_error(error, self._doing("looking up the position")) from error
+        bounds = await self._catalogue.bounds(owned)
+        return {
+            TopicPartition(self._topic, number): max(0, end - max(self._committed.get(number, 0), first))
+            for number, (first, end) in bounds.items()
+        }
+
+    def _beyond(self, partition: TopicPartition, offset: int) -> int:
+        buffer = self._buffers.get(partition.partition)
+        return buffer.beyond(offset) if buffer is not None else offset
+
+    async def _check_offset(self, partition: TopicPartition, offset: int) -> None:
+        bounds = await self._catalogue.bounds([KafkaPartition(*partition)])
+        end = bounds[partition.partition][1]
+        if not 0 <= offset <= end:
+            raise TopicError(
+                f"consumer group {self.group} cannot commit offset {offset}: partition {partition.partition} of topic "
+                f"{partition.topic} ends at {end}"
+            )
+
+    # --- the feed ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, client: Consumer) -> None:
+        """Join the group."""
+        client.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+    def deliver(self, messages: list[Message]) -> None:
+        """Sort what was read into the buffers; what belongs to partitions given up meanwhile is dropped."""
+        for number, part in by_partition(messages).items():
+            records = [message for message in part if message.error() is None]
+            buffer = self._buffers.get(number)
+            if records and buffer is not None:
+                buffer.add(records)
+            elif records:
+                self._feed.taken(len(records), sum(map(len, records)))
+            for message in part:
+                if message.error() is not None:
+                    self._feed.taken(1, len(message))
+                    self._heard(message, buffer)
+        self._wake.set()
+
+    def broken(self, error: BaseException) -> None:
+        """The thread ended: nothing more will come."""
+        if isinstance(error, KafkaException):
+            self._fail(topic_error(error, self._doing("reading")))
+        else:
+            self._fail(TopicError(f"{self._doing('reading')}: {type(error).__name__}: {error}"))
+
+    def _heard(self, message: Message, buffer: Buffer | None) -> None:
+        error = message.error()
+        assert error is not None
+        if partition_ended(message):
+            offset = message.offset()
+            if buffer is not None and offset is not None:
+                buffer.ended(offset)
+            return
+        failure = topic_error(error, self._doing("reading"))
+        if isinstance(failure, BrokerUnavailable) and not error.fatal():
+            _log.warning("%s", failure)
+            return
+        self._fail(failure)
+
+    def _fail(self, failure: TopicError) -> None:
+        self._failure = self._failure or failure
+        self._joined.set()
+        self._wake.set()
+
+    # --- membership, in the thread ----------------------------------------------------------------------------------
+
+    def _on_assign(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
+        self._metadata = _membership(client)
+        self._feed.tell(self._assigned, [partition.partition for partition in partitions])
+
+    def _on_revoke(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
+        self._moved(client, [partition.partition for partition in partitions], self._give_up)
+
+    def _on_lost(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
+        self._moved(client, [partition.partition for partition in partitions], self._lose)
+
+    def _moved(self, client: Consumer, numbers: list[int], handle: _Handler) -> None:
+        if self._feed.stopping or not numbers:
+            return
+        if not self._feed.wait_for(client, handle(numbers), REVOKE_SECONDS + 1.0):
+            _log.warning(
+                "%s: records in flight were not finished in time; another member repeats them", self._doing("")
+            )
+        for number in numbers:  # whatever the event loop did or did not do, they are gone now
+            self._owned.discard(number)
+
+    # --- membership, on the event loop ------------------------------------------------------------------------------
+
+    def _assigned(self, numbers: list[int]) -> None:
+        if self._closed:
+            return
+        for number in numbers:
+            self._committed.pop(number, None)
+            self._buffers.open(Buffer(self._topic, number))
+            self._owned.add(number)
+        self._joined.set()
+        self._wake.set()
+
+    async def _give_up(self, numbers: list[int]) -> None:
+        self._stop_reading(numbers)
+        try:
+            await self._tell_revoked(numbers)
+            async with self._committing:
+                self._owned.difference_update(numbers)
+        finally:
+            self._owned.difference_update(numbers)
+
+    async def _lose(self, numbers: list[int]) -> None:
+        _log.warning("group %s of topic %s: partitions %s were lost", self.group, self._topic, sorted(numbers))
+        self._owned.difference_update(numbers)
+        self._stop_reading(numbers)
+        await self._tell_revoked(numbers)
+
+    def _stop_reading(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._feed.taken(*self._buffers.close(number))
+
+    async def _tell_revoked(self, numbers: Sequence[int]) -> None:
+        if self._on_revoked is None:
+            return
+        try:
+            async with asyncio.timeout(REVOKE_SECONDS):
+                await self._on_revoked([TopicPartition(self._topic, number) for number in numbers])
+        except TimeoutError:
+            _log.warning(
+                "group %s of topic %s: records in flight were not finished in %s s; another member repeats them",
+                self.group, self._topic, REVOKE_SECONDS,
+            )  # fmt: skip
+        except Exception:
+            _log.exception("group %s of topic %s: giving up partitions failed", self.group, self._topic)
+
+    def _doing(self, what: str) -> str:
+        return f"{what} topic {self._topic} for consumer group {self.group}".strip()
+
+
+def _store(positions: list[KafkaPartition], client: Consumer) -> None:
+    for stored in client.commit(offsets=positions, asynchronous=False) or ():
+        if stored.error:
+            raise KafkaException(stored.error)
+
+
+def _membership(client: Consumer) -> Any:
+    """In the thread. A consumer that is in no group would not be fenced by the brokers, so it gets none."""
+    return client.consumer_group_metadata() if client.memberid() else None

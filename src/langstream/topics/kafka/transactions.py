@@ -1,0 +1,225 @@
+"""Exactly once: outputs and offsets in one transaction of the cluster, or nothing of either.
+
+A transactional id is known to the brokers, so that whoever comes after a process that was killed ends its open
+transaction at once. It is `<prefix>-<group>-<host>-<number>`, the number being free in this process. Should two
+processes of one host choose the same, the later one wins, and the earlier one goes on under a name of its own. That
+never harms exactness, which rests on the group: the brokers refuse offsets of a member that has lost its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from langstream.errors import Fenced
+from langstream.topics.contract import TopicPartition
+from langstream.topics.kafka.consumer import ATTEMPT_SECONDS, ATTEMPTS, KafkaConsumer
+from langstream.topics.kafka.failures import MOVED, reason, topic_error
+from langstream.topics.kafka.feed import connect
+from langstream.topics.kafka.threads import Threads
+from langstream.topics.kafka.wire import Payload
+
+CALL_SECONDS: Final = 10.0
+COMMIT_ATTEMPTS: Final = 6
+"""Of `CALL_SECONDS` each: longer than a transaction may last, so that its fate is decided then."""
+
+Batch = tuple[str, int, list[Payload]]
+_log = logging.getLogger(__name__)
+_TAKEN: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+
+
+class Names:
+    """Transactional ids of this process."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._used: set[str] = set()
+
+    def take(self, group: str) -> str:
+        """The first id of the group that is free."""
+        number = 0
+        while (name := f"{self._prefix}-{group}-{socket.gethostname()}-{number}") in self._used:
+            number += 1
+        self._used.add(name)
+        return name
+
+    def another(self, name: str) -> str:
+        """An id that nobody else has: that name is taken by another process. It stays marked as used."""
+        return f"{name}-{uuid.uuid4().hex[:8]}"
+
+    def give_back(self, name: str) -> None:
+        """Free again."""
+        self._used.discard(name)
+
+
+class Unfinished(Exception):
+    """The transaction was not committed, for sure. `again` tells that another attempt may succeed."""
+
+    def __init__(self, error: KafkaException, again: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.again = again
+
+
+class Unknown(Exception):
+    """Nobody knows whether the transaction was committed."""
+
+
+class Transactions:
+    """The transactions of one producer, one at a time."""
+
+    def __init__(self, make: Callable[[str], Producer], names: Names, threads: Threads) -> None:
+        self._make = make
+        self._names = names
+        self._threads = threads
+        self._client: Producer | None = None
+        self._name: str | None = None
+        self._own_name: str | None = None
+        self._working = asyncio.Lock()
+
+    async def run(self, sends: Sequence[Batch], consumer: KafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit all of it. Raises Fenced, BrokerUnavailable, TopicNotFound: then nothing was written.
+
+        Once begun it ends, even if the caller is cancelled: half a transaction is no use to anybody.
+        """
+        await asyncio.shield(asyncio.create_task(self._run(sends, consumer, offsets), name="kafka transaction"))
+
+    async def close(self) -> None:
+        """After the transaction under way."""
+        async with self._working:
+            await self._drop()
+            if self._name is not None:
+                self._names.give_back(self._name)
+                self._name = self._own_name = None
+
+    async def _run(
+        self, sends: Sequence[Batch], consumer: KafkaConsumer, offsets: Mapping[TopicPartition, int]
+    ) -> None:
+        doing = f"committing a transaction of consumer group {consumer.group}"
+        async with self._working, consumer.committing(offsets) as positions:
+            for attempt in range(ATTEMPTS + 1):
+                try:
+                    member = await consumer.metadata(afresh=attempt > 0)
+                    await self._attempt(sends, consumer.group, positions, member)
+                    consumer.committed(offsets)
+                    return
+                except Unknown as error:
+                    await self._drop()
+                    raise Fenced(f"{doing}: {error}; the group's position decides what is read again") from None
+                except Unfinished as error:
+                    if not error.again or attempt == ATTEMPTS:
+                        raise topic_error(error.error, doing) from error.error
+                except KafkaException as error:
+                    await self._drop()
+                    raise topic_error(error, doing) from error
+                await asyncio.sleep(ATTEMPT_SECONDS)
+                consumer.check(offsets)
+
+    async def _attempt(self, sends: Sequence[Batch], group: str, positions: list[KafkaPartition], member: Any) -> None:
+        if member is None:
+            raise Unfinished(KafkaException(KafkaError(KafkaError.UNKNOWN_MEMBER_ID)), again=True)
+        client = await self._ready(group)
+        try:
+            client.begin_transaction()
+            for topic, unkeyed, batch in sends:
+                await self._produce(client, topic, unkeyed, batch)
+            if positions:
+                await self._threads.run(_patiently, client.send_offsets_to_transaction, positions, member)
+        except KafkaException as error:
+            raise await self._aborted(client, error) from error
+        try:
+            await self._threads.run(_patiently, client.commit_transaction)
+        except KafkaException as error:
+            if reason(error).txn_requires_abort():
+                raise await self._aborted(client, error) from error
+            await self._lost_name(error)
+            raise Unknown(f"it is not known whether it was committed ({reason(error).str()})") from error
+
+    async def _produce(self, client: Producer, topic: str, unkeyed: int, batch: Sequence[Payload]) -> None:
+        from langstream.topics.kafka.producer import produce
+
+        for payload in batch:
+            try:
+                produce(client, topic, unkeyed, payload)
+            except BufferError:
+                await self._threads.run(client.flush, CALL_SECONDS)
+                produce(client, topic, unkeyed, payload)
+
+    async def _aborted(self, client: Producer, error: KafkaException) -> Unfinished:
+        """Take back what was written; a client that cannot go on is given up."""
+        found = reason(error)
+        if found.fatal():
+            await self._lost_name(error)
+            await self._drop()
+            return Unfinished(error, again=found.code() in _TAKEN)
+        try:
+            await self._threads.run(_patiently, client.abort_transaction)
+        except KafkaException as failure:
+            _log.info("a transaction could not be taken back, the next one ends it: %s", reason(failure).str())
+            await self._drop()
+        return Unfinished(error, again=found.code() in MOVED)
+
+    async def _ready(self, group: str) -> Producer:
+        if self._client is None:
+            if self._name is None:
+                self._name = self._names.take(group)
+            client = await self._threads.run(self._connected, self._own_name or self._name)
+            try:
+                await self._threads.run(client.init_transactions, CALL_SECONDS)
+            except BaseException:
+                await self._threads.run(client.close)
+                raise
+            self._client = client
+        return self._client
+
+    def _connected(self, name: str) -> Producer:
+        client = self._make(name)
+        connect(client)
+        return client
+
+    async def _lost_name(self, error: KafkaException) -> None:
+        if reason(error).code() in _TAKEN and self._name is not None:
+            self._own_name = self._names.another(self._name)
+            _log.warning("another process uses the transactional id %s; going on as %s", self._name, self._own_name)
+
+    async def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await self._threads.run(_closed, client)
+
+
+def _patiently(call: Callable[..., None], *arguments: Any) -> None:
+    """In a thread: repeat what may be repeated."""
+    for attempt in range(COMMIT_ATTEMPTS):
+        try:
+            call(*arguments, CALL_SECONDS)
+            return
+        except KafkaException as error:
+            if not reason(error).retriable() or attempt + 1 == COMMIT_ATTEMPTS:
+                raise
+
+
+def _closed(client: Producer) -> None:
+    """In a thread: a client that is given up must not wait for brokers."""
+    client.purge()
+    client.close()
+
+
+async def transactions_allowed(make: Callable[[str], Producer], prefix: str, threads: Threads) -> KafkaError | None:
+    """None if the cluster begins transactions; else why it does not. Raises BrokerUnavailable."""
+    client = await threads.run(make, f"{prefix}-probe-{socket.gethostname()}")
+    try:
+        await threads.run(connect, client)
+        await threads.run(client.init_transactions, CALL_SECONDS)
+    except KafkaException as error:
+        return reason(error)
+    finally:
+        await threads.run(_closed, client)
+    return None

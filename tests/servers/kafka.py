@@ -1,0 +1,228 @@
+"""A Kafka of its own, on loopback: brokers from the published artifacts, with the Java and Maven of the machine.
+
+The artifacts are resolved once, into a folder of the user's cache. Standard library only: `scripts/kafka` uses this
+without the project's environment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+VERSION = "4.1.1"
+JAVA = 17
+PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>langstream</groupId><artifactId>kafka-for-tests</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+"""
+MEMORY = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+QUIET = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+START_SECONDS = 60
+USER, PASSWORD = "app", "pass word;'1"
+PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
+BEARER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
+
+
+def missing() -> str | None:
+    """Why no broker can be started here, or None."""
+    java = shutil.which("java")
+    if java is None:
+        return "Java is not installed"
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', told)
+    if found is None or int(found[1]) < JAVA:
+        return f"Kafka {VERSION} needs Java {JAVA}; this is {told.splitlines()[0] if told else 'unknown'}"
+    if not artifacts_folder().is_dir() and shutil.which("mvn") is None:
+        return "Maven is not installed, which fetches Kafka the first time"
+    return None
+
+
+def artifacts_folder() -> Path:
+    """Where the jars are kept."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "langstream-tests" / f"kafka-{VERSION}"
+
+
+def artifacts() -> Path:
+    """The folder with the jars, fetched if this is the first time."""
+    folder = artifacts_folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            _fetch(folder)
+    return folder
+
+
+def _fetch(folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        (Path(work) / "pom.xml").write_text(POM)
+        command = ["mvn", "-q", "-B", PLUGIN, "-DincludeScope=runtime", f"-DoutputDirectory={work}/jars"]
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"Maven could not fetch Kafka {VERSION}:\n{done.stdout}{done.stderr}")
+        (Path(work) / "jars").rename(folder)
+
+
+class Kafka:
+    """Brokers, each a controller too, with an open listener and one that asks for a login (`USER`, `PASSWORD`)."""
+
+    def __init__(
+        self,
+        directory: Path,
+        brokers: int = 1,
+        ports: Sequence[int] = (),
+        properties: Mapping[str, str] | None = None,
+        tls: Mapping[str, str] | None = None,
+    ) -> None:
+        self._directory = directory
+        self._brokers = brokers
+        self._properties = dict(properties or {})
+        self._tls = dict(tls or {})
+        self._ports = list(ports) or free_ports(brokers)
+        self._login_ports = free_ports(brokers)
+        self._controller_ports = free_ports(brokers)
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    @property
+    def bootstrap(self) -> str:
+        """The open listeners."""
+        return ",".join(f"127.0.0.1:{port}" for port in self._ports)
+
+    @property
+    def bootstrap_with_login(self) -> str:
+        """The listeners that ask for a login; with TLS if it was configured."""
+        return ",".join(f"localhost:{port}" for port in self._login_ports)
+
+    def start(self) -> None:
+        """Format the storage and start every broker; ready when this returns."""
+        jars = artifacts()
+        formats = [self._format(jars, number) for number in range(self._brokers)]
+        for process in formats:
+            _, told = process.communicate()
+            if process.returncode:
+                raise RuntimeError(f"Kafka's storage could not be formatted: {told.decode()}")
+        for number in range(self._brokers):
+            self.start_broker(number, wait=False)
+        for number in range(self._brokers):
+            self._wait(number)
+
+    def start_broker(self, number: int, wait: bool = True) -> None:
+        """Start one that is not running."""
+        place = self._directory / f"broker-{number}"
+        command = ["java", *MEMORY, *QUIET, "-cp", f"{artifacts()}/*", "kafka.Kafka", str(place / "server.properties")]
+        with (place / "broker.log").open("ab") as log:
+            self._processes[number] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        if wait:
+            self._wait(number)
+
+    def kill(self, number: int) -> None:
+        """SIGKILL one."""
+        process = self._processes.pop(number)
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """End all, without ceremony: the data is not needed any more."""
+        for number in list(self._processes):
+            self.kill(number)
+
+    def log(self, number: int = 0) -> str:
+        """What the broker wrote."""
+        return (self._directory / f"broker-{number}" / "broker.log").read_text(errors="replace")
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    def _format(self, jars: Path, number: int) -> subprocess.Popen[bytes]:
+        place = self._directory / f"broker-{number}"
+        place.mkdir(parents=True)
+        (place / "server.properties").write_text(
+            "".join(f"{name}={value}\n" for name, value in self._settings(number, place).items())
+        )
+        command = [
+            "java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *QUIET, "-cp", f"{jars}/*",
+            "kafka.tools.StorageTool", "format", "-t", "bGFuZ3N0cmVhbS10ZXN0cw", "-c", str(place / "server.properties"),
+            "--add-scram", f"SCRAM-SHA-512=[name={USER},password=\"{PASSWORD}\"]",
+        ]  # fmt: skip
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def _settings(self, number: int, place: Path) -> dict[str, str]:
+        several = str(min(3, self._brokers))
+        voters = ",".join(f"{n + 1}@127.0.0.1:{port}" for n, port in enumerate(self._controller_ports))
+        port, login, controller = self._ports[number], self._login_ports[number], self._controller_ports[number]
+        return {
+            "process.roles": "broker,controller",
+            "node.id": str(number + 1),
+            "controller.quorum.voters": voters,
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"OPEN://127.0.0.1:{port},LOGIN://127.0.0.1:{login},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"OPEN://127.0.0.1:{port},LOGIN://localhost:{login}",
+            "listener.security.protocol.map": "OPEN:PLAINTEXT,CONTROLLER:PLAINTEXT,"
+            + ("LOGIN:SASL_SSL" if self._tls else "LOGIN:SASL_PLAINTEXT"),
+            "inter.broker.listener.name": "OPEN",
+            "log.dirs": str(place / "data"),
+            "auto.create.topics.enable": "false",
+            "offsets.topic.replication.factor": several,
+            "offsets.topic.num.partitions": "1",
+            "transaction.state.log.replication.factor": several,
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "1000",
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512,OAUTHBEARER",
+            "listener.name.login.plain.sasl.jaas.config": f"{PLAIN} required user_{USER}=\"{PASSWORD}\";",
+            "listener.name.login.scram-sha-512.sasl.jaas.config": f"{SCRAM} required;",
+            "listener.name.login.oauthbearer.sasl.jaas.config": f"{BEARER} required unsecuredLoginStringClaim_sub=\"x\";",
+            **self._tls,
+            **self._properties,
+        }  # fmt: skip
+
+    def _wait(self, number: int) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._processes[number].poll() is not None:
+                raise RuntimeError(f"Kafka stopped:\n{self.log(number)[-4000:]}")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._ports[number])) == 0:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError(f"Kafka did not start in {START_SECONDS} s:\n{self.log(number)[-4000:]}")
+
+
+@contextmanager
+def kafka(directory: Path, brokers: int = 1, **options: Mapping[str, str]) -> Iterator[Kafka]:
+    """Started brokers."""
+    server = Kafka(directory, brokers, **options)  # type: ignore[arg-type]
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on at the moment, all different."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
