@@ -40,6 +40,7 @@ class Crawl:
         self._outbox = outbox
         self._tasks: list[asyncio.Task[None]] = []
         self.visits = 0
+        self.ended = 0
 
     def start(self) -> None:
         """Set to work."""
@@ -120,4 +121,6 @@ class Crawl:
             self._lanes.wake(await asyncio.to_thread(self._ledger.enter_unreached))
             await self._settled()
         await asyncio.to_thread(self._ledger.end_crawl, time.time())
+        self.ended += 1
+        self._outbox.nudge()
         logger.info("the crawl is over: %s", await asyncio.to_thread(self._ledger.numbers))

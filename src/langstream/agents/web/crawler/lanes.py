@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from langstream.agents.web.crawler.ledger import Entry, Ledger
+from langstream.agents.web.crawler.ledger import FETCH_ROWS, Entry, Ledger
 
 MAX_TROUBLE_SECONDS: Final = 300.0
 PATIENCE: Final = 3
@@ -41,9 +41,16 @@ class Lane:
 
     def due(self, now: float) -> float:
         """The moment from which there is something to do."""
-        if self._queue or self.more:
+        if self.wants_addresses:
+            return now
+        if self._queue:
             return self.ready_at
         return max(self.ready_at, self._retries[0][0])
+
+    @property
+    def wants_addresses(self) -> bool:
+        """Whether it has to be looked up what there is to do: that needs no request, and so no pause."""
+        return self.more and not self._queue
 
     def put_back(self, entry: Entry) -> None:
         """It comes first next time."""
@@ -67,17 +74,19 @@ class Lane:
         if self.troubles >= PATIENCE:
             self.wait(min(MAX_TROUBLE_SECONDS, backoff_seconds * 2.0 ** min(self.troubles, 16)))
 
-    async def next(self, ledger: Ledger) -> Entry | None:
-        """The next address, or None."""
+    async def look_up(self, ledger: Ledger) -> None:
+        """Read some addresses ahead."""
+        self.more = False
+        entries = await asyncio.to_thread(ledger.pending, self.site, self._cursor)
+        self.more = self.more or len(entries) == FETCH_ROWS
+        self._queue.extend(entries)
+        self._cursor = max([self._cursor, *(entry.id for entry in entries)])
+
+    def next(self) -> Entry:
+        """The next address."""
         if self._retries and self._retries[0][0] <= time.monotonic():
             return heapq.heappop(self._retries)[2]
-        if not self._queue and self.more:
-            self.more = False
-            entries = await asyncio.to_thread(ledger.pending, self.site, self._cursor)
-            self.more = self.more or bool(entries)
-            self._queue.extend(entries)
-            self._cursor = max([self._cursor, *(entry.id for entry in entries)])
-        return self._queue.popleft() if self._queue else None
+        return self._queue.popleft()
 
 
 class Lanes:
@@ -109,15 +118,13 @@ class Lanes:
                 await self._wait(pause)
                 continue
             lane.busy = True
+            if not lane.wants_addresses:
+                return lane, lane.next()
             try:
-                entry = await lane.next(self._ledger)
-            except BaseException:
+                await lane.look_up(self._ledger)
+            finally:
                 lane.busy = False
-                raise
-            if entry is not None:
-                return lane, entry
-            lane.busy = False
-            self._changed.set()
+                self._changed.set()
 
     def release(self, lane: Lane) -> None:
         """The visit is over."""

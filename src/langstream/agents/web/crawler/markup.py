@@ -15,10 +15,10 @@ def _words(text: str) -> frozenset[str]:
 
 
 _INLINE: Final = _words("""
-    a abbr acronym area audio b base basefont bdi bdo big br button canvas cite code command data datalist del dfn device
-    em embed font i iframe img input ins kbd keygen label map mark math meter noscript object output param progress q
-    rb rp rt rtc ruby s samp script select slot small source span strike strong style sub summary sup svg textarea time
-    track tt u var video wbr title option optgroup""")
+    a abbr acronym area audio b base basefont bdi bdo big br button canvas cite code command data datalist del dfn
+    device em embed font i iframe img input ins kbd keygen label map mark math meter noscript object output param
+    progress q rb rp rt rtc ruby s samp script select slot small source span strike strong style sub summary sup svg
+    textarea time track tt u var video wbr title option optgroup""")
 """Elements that stand within lines."""
 _HOLDS_LINES: Final = _words("a address button del h1 h2 h3 h4 h5 h6 ins li p pre s script style td th title")
 """Elements whose content begins right after the tag."""
@@ -58,10 +58,11 @@ def pretty(html: str) -> str:
 class _Element:
     """An element that is being written."""
 
-    __slots__ = ("after_block", "empty", "lines", "name")
+    __slots__ = ("after_block", "empty", "holds_words", "lines", "name")
 
     def __init__(self, name: str, lines: bool) -> None:
         self.name = name
+        self.holds_words = name not in _INLINE or name in ("title", "option")
         self.lines = lines  # what it holds stands on lines of its own
         self.empty = True
         self.after_block = False  # what was written last inside was a block
@@ -113,7 +114,7 @@ class _Writer:
         parent = self._open[-1]
         if block or parent.after_block or (parent.lines and parent.empty):
             self._line()
-        elif (space or self._space) and not (parent.empty and parent.name not in _INLINE):
+        elif (space or self._space) and not (parent.empty and parent.holds_words):
             self.parts.append(" ")
         self._space = False
         parent.empty = False

@@ -43,6 +43,10 @@ class Outbox:
         self._bytes += delivery.size
         self._changed.set()
 
+    def nudge(self) -> None:
+        """Whoever waits for records looks up."""
+        self._changed.set()
+
     def fail(self, error: BaseException) -> None:
         """The crawl broke; whoever reads learns of it."""
         self._failure = error

@@ -56,6 +56,11 @@ class WebCrawlerSource(Source):
         self._crawl = await self._prepare(self._ledger, self._lanes, context)
         self._crawl.start()
 
+    @property
+    def crawls_ended(self) -> int:
+        """How many crawls came to their end since the start."""
+        return self._crawl.ended if self._crawl is not None else 0
+
     async def read(self, max_records: int) -> Sequence[Record]:
         """The next pages; waits a while for them."""
         return await self._outbox.take(max_records, PATIENCE_SECONDS)
@@ -89,6 +94,7 @@ class WebCrawlerSource(Source):
             "visits": self._crawl.visits if self._crawl is not None else 0,
             "under-way": self._outbox.under_way,
             "committed": self._committed,
+            "crawls-ended": self.crawls_ended,
         }
 
     async def _prepare(self, ledger: Ledger, lanes: Lanes, context: AgentContext) -> Crawl:

@@ -64,6 +64,7 @@ class Visitor:
 
     async def visit(self, lane: Lane, entry: Entry) -> None:
         """Deal with the address. The lane is ours meanwhile."""
+        lane.pause = 0.0  # no request, no pause
         address = parse(entry.url)
         if address is None or not self._parts.scope.admits(entry.url):
             await self._close(entry, State.EXCLUDED)
@@ -75,10 +76,10 @@ class Visitor:
                 await self._learn_rules(lane, entry)
                 return
         assert robots is not None
-        lane.pause = max(self._options.min_time_between_requests / 1000, robots.delay_seconds or 0, 0)
         if not robots.allows(address.target):
             await self._close(entry, State.EXCLUDED)
             return
+        lane.pause = max(self._options.min_time_between_requests / 1000, robots.delay_seconds or 0)
         try:
             await (self._visit_sitemap(lane, entry) if entry.kind is Kind.SITEMAP else self._visit_page(lane, entry))
         except FetchFailed as error:
@@ -101,9 +102,7 @@ class Visitor:
             return
         lane.put_back(entry)
         if asked:
-            lane.pause = max(lane.pause, self._options.min_time_between_requests / 1000)
-        else:
-            lane.pause = 0.0
+            lane.pause = self._options.min_time_between_requests / 1000
         self._parts.lanes.wake(sites)
 
     async def _visit_sitemap(self, lane: Lane, entry: Entry) -> None:
