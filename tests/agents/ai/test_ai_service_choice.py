@@ -97,7 +97,8 @@ def test_a_named_unsupported_resource_is_refused() -> None:
 def test_a_service_that_cannot_do_the_task_is_passed_over() -> None:
     assert preferred(by_id(ANTHROPIC, LOCAL), "embeddings") is LOCAL
     assert preferred(by_id(ANTHROPIC, LOCAL), "completions") is ANTHROPIC
-    assert connect(by_id(ANTHROPIC, LOCAL), None, "embeddings").resource_id == "local"
+    connected = connect(by_id(ANTHROPIC, LOCAL), None, "embeddings")
+    assert (connected.resource_id, connected.others) == ("local", ())
     assert findings(None, ANTHROPIC, LOCAL, model=None, task="embeddings") == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -17,6 +17,11 @@ from langstream.services.ai.framing import SSE, Framing
 from langstream.services.ai.retries import RetryPolicy
 from langstream.services.ai.stream import Assembly, Reader, assembled
 from langstream.services.ai.transport import Timeouts, Transport
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 CONCURRENCY: Final = 8
 """Requests under way at one time for one batch of texts, where the service takes few texts per request."""
@@ -42,6 +47,14 @@ class RemoteConfiguration(Configuration):
     connect_timeout_seconds: float = Field(10.0, gt=0, description="Limit for making a connection.")
     request_timeout_seconds: float = Field(600.0, gt=0, description="Limit for an answer that is not streamed.")
     idle_timeout_seconds: float = Field(120.0, gt=0, description="Longest silence within a streamed answer.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The service's own options go first, for readers of the reference."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        limits = {info.alias for info in RemoteConfiguration.model_fields.values()}
+        schema["properties"] = dict(sorted(schema["properties"].items(), key=lambda option: option[0] in limits))
+        return schema
 
     @property
     def timeouts(self) -> Timeouts:

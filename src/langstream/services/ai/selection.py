@@ -100,6 +100,6 @@ def connect(resources: Mapping[str, Found], ai_service: str | None, task: Task |
     )
     if configuration is None:
         raise AgentFailed("; ".join(str(problem) for problem in problems))
-    ai_types = ai_resource_types()
-    others = tuple(other.id for other in resources.values() if other.type in ai_types and other is not resource)
+    able = [name for name in ai_resource_types() if name not in AI_PROVIDERS or can(name, task)]
+    others = tuple(other.id for other in resources.values() if other.type in able and other is not resource)
     return Connected(provider.connect(configuration), provider, resource.id, () if ai_service else others)
