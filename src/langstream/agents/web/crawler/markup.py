@@ -25,7 +25,7 @@ _HOLDS_LINES: Final = _words("a address button del h1 h2 h3 h4 h5 h6 ins li p pr
 _VOID: Final = _words("area base br col embed hr img input link meta param source track wbr")
 _TOKEN: Final = re.compile(
     r"<!--.*?-->|<!DOCTYPE[^>]*>"
-    r"|<(?P<raw>pre|textarea|script|style|xmp|listing|iframe|noembed|noframes)(?:\s[^<>\"]*(?:\"[^\"]*\"[^<>\"]*)*)?>"
+    r"|<(?P<raw>textarea|script|style|xmp|listing|iframe|noembed|noframes)(?:\s[^<>\"]*(?:\"[^\"]*\"[^<>\"]*)*)?>"
     r".*?</(?P=raw)>"
     r"|<(?P<close>/)?(?P<name>[^\s/>]+)(?:\s+[^\s=>]+(?:=\"[^\"]*\")?)*\s*>"
     r"|(?P<text>[^<]+)|<",
@@ -75,9 +75,13 @@ class _Writer:
         self.parts: list[str] = []
         self._open = [_Element("", True)]
         self._space = False
+        self._verbatim = 0
 
     def text(self, text: str) -> None:
         """A piece of text; blanks count once, and not at the ends of lines."""
+        if self._verbatim:
+            self.parts.append(text)
+            return
         words = text.strip(_BLANKS)
         if not words:
             self._space = True
@@ -91,6 +95,7 @@ class _Writer:
         block = name not in _INLINE
         self._begin(block)
         self.parts.append(tag)
+        self._verbatim += name == "pre"
         if name not in _VOID:
             self._open.append(_Element(name, block and name not in _HOLDS_LINES))
 
@@ -99,7 +104,8 @@ class _Writer:
         element = self._open[-1]
         if element.name == name and len(self._open) > 1:
             self._open.pop()
-            if element.lines and not element.empty:
+            self._verbatim -= name == "pre"
+            if element.lines and not element.empty and not self._verbatim:
                 self._line()
             if element.name not in _INLINE:
                 self._space = False
@@ -112,6 +118,9 @@ class _Writer:
 
     def _begin(self, block: bool, space: bool = False) -> None:
         parent = self._open[-1]
+        if self._verbatim:
+            parent.empty = False
+            return
         if block or parent.after_block or (parent.lines and parent.empty):
             self._line()
         elif (space or self._space) and not (parent.empty and parent.holds_words):
