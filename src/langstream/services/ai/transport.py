@@ -59,7 +59,8 @@ class Streamed:
 class Transport:
     """Give it to `start` and `close`. `secrets` are kept out of messages.
 
-    `exact_urls`: addresses are sent byte for byte, because a signature covers them.
+    `exact_urls`: addresses are sent byte for byte, because a signature covers them. `renew` is asked when a request
+    was not authenticated, and says whether the next attempt will have another credential.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -68,6 +69,7 @@ class Transport:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     dialect: Dialect = OPENAI
     authorize: Authorize | None = field(default=None, repr=False)
+    renew: Callable[[], bool] | None = field(default=None, repr=False)
     exact_urls: bool = False
     _session: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
 
@@ -171,7 +173,10 @@ class Transport:
         headers = {name.lower(): value for name, value in response.headers.items()}
         if 300 <= response.status < 400:
             body = f"redirected to {place(headers.get('location', '?'))}; set `url` to the final address".encode()
-        raise refused(response.status, headers, body, url, self.secrets, self.dialect)
+        error = refused(response.status, headers, body, url, self.secrets, self.dialect)
+        if response.status == 401 and self.renew is not None and self.renew():
+            raise ServiceError(str(error), category="transient")
+        raise error
 
     def _failure(self, error: Exception, url: str) -> ServiceError:
         """The ServiceError for what the HTTP client raised."""

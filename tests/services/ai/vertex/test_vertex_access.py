@@ -14,6 +14,7 @@ from langstream.errors import ServiceError
 from langstream.services.ai.contract import CompletionOptions, Message
 from langstream.services.ai.retries import RetryPolicy
 from langstream.services.ai.transport import Timeouts
+from langstream.services.ai.vertex import account as account_module
 from langstream.services.ai.vertex.account import AccountTokens, account_of
 from langstream.services.ai.vertex.configuration import VertexConfiguration
 from tests.services.ai.vertex.google_server import GoogleServer, TokenServer
@@ -100,6 +101,36 @@ async def test_a_service_account_gets_a_token_at_the_start(tokens: TokenServer, 
     assert "".join([chunk.text async for chunk in answer]) == "yes"
     assert models.requests[0]["headers"]["authorization"] == "Bearer ya29.fresh"
     assert len(tokens.requests) == 1
+    await service.close()
+
+
+async def test_a_token_that_is_revoked_is_replaced(
+    tokens: TokenServer, models: GoogleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens.grants("first")
+    tokens.grants("second")
+    models.refuse(401, "revoked")
+    models.whole("yes")
+    options: dict[str, Any] = {"token": None, "serviceAccountJson": tokens.key_file()}
+    service = models.service(RetryPolicy(attempts=2, first_delay_seconds=0), **options)
+    await service.start()
+    monkeypatch.setattr(account_module, "YOUNG_SECONDS", 0.0)
+    answer = service.chat("gemini", [Message("hi")], CompletionOptions(), stream=False)
+    assert [chunk.text async for chunk in answer] == ["yes"]
+    assert [request["headers"]["authorization"] for request in models.requests] == ["Bearer first", "Bearer second"]
+    await service.close()
+
+
+async def test_a_fresh_token_that_is_refused_is_a_failure(tokens: TokenServer, models: GoogleServer) -> None:
+    tokens.grants("first")
+    models.refuse(401, "wrong audience")
+    options: dict[str, Any] = {"token": None, "serviceAccountJson": tokens.key_file()}
+    service = models.service(None, **options)
+    await service.start()
+    with pytest.raises(ServiceError, match="wrong audience") as caught:
+        await anext(service.chat("gemini", [Message("hi")], CompletionOptions(), stream=False))
+    assert caught.value.category == "authentication"
+    assert len(models.requests) == 1
     await service.close()
 
 

@@ -28,6 +28,9 @@ MARGIN_SECONDS: Final = 120.0
 
 LIFETIME_SECONDS: Final = 3600
 
+YOUNG_SECONDS: Final = 60.0
+"""A token that is refused so soon after it was fetched is not replaced: the account lacks something else."""
+
 DIALECT: Final = Dialect(
     categories={"invalid_grant": "authentication", "invalid_client": "authentication"},
     advice=dict.fromkeys((400, 401, 403), "Check `serviceAccountJson` of the resource, and this machine's clock."),
@@ -101,7 +104,7 @@ class AccountTokens:
         self._now = now
         self._lock = asyncio.Lock()
         self._token = ""
-        self._expires = 0.0
+        self._fetched = self._expires = 0.0
 
     async def start(self) -> None:
         """Fetch the first token. Raises ServiceError."""
@@ -124,6 +127,13 @@ class AccountTokens:
                     LOG.warning("The access token of %s cannot be renewed yet: %s", self._account.email, error)
             return self._token
 
+    def forget(self) -> bool:
+        """Drop a token that was refused, and tell whether it was old enough for a new one to make a difference."""
+        if self._now() - self._fetched < YOUNG_SECONDS:
+            return False
+        self._expires = 0.0
+        return True
+
     async def _renew(self) -> None:
         uri = self._account.token_uri
         now = self._now()
@@ -135,4 +145,4 @@ class AccountTokens:
         if not isinstance(token, str) or not token or not isinstance(lifetime, int | float):
             raise malformed(uri, "it has no access token")
         LOG.debug("Fetched an access token of %s from %s", self._account.email, place(uri))
-        self._token, self._expires = token, now + lifetime
+        self._token, self._fetched, self._expires = token, now, now + lifetime

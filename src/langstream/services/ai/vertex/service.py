@@ -44,6 +44,7 @@ class VertexService(RemoteService):
                 retries=policy,
                 dialect=DIALECT,
                 authorize=self._authorize if self._tokens is not None else None,
+                renew=self._tokens.forget if self._tokens is not None else None,
             )
         )
         self._endpoints = endpoints_of(configuration)
