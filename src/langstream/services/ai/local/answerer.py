@@ -24,8 +24,8 @@ NOTHING_CLOSE: Final = (
 NO_DOCUMENTS: Final = "No language model is running, and the prompt holds no documents to quote from."
 NO_QUESTION: Final = "No language model is running, and the prompt holds no question."
 
-SHORT: Final = 80
-"""A quoted sentence shorter than this takes the following one along, for context."""
+SHORT: Final = 60
+"""A quote shorter than this takes the following sentences along, for context."""
 
 MOST_COMPARED: Final = 400
 """Sentences compared with the question by meaning; of a longer prompt those that share most words with it."""
@@ -105,13 +105,12 @@ def _compared(question: str, parts: Sequence[Sentence]) -> list[int]:
 
 
 def _span(parts: Sequence[Sentence], position: int) -> range:
-    following = position + 1
-    joined = (
-        len(parts[position].text) < SHORT
-        and following < len(parts)
-        and parts[following].passage == parts[position].passage
-    )
-    return range(position, following + 1 if joined else following)
+    """The sentence and those that follow it in its passage, until there is enough of it to be understood."""
+    end, length = position + 1, len(parts[position].text)
+    while length < SHORT and end < len(parts) and parts[end].passage == parts[position].passage:
+        length += len(parts[end].text)
+        end += 1
+    return range(position, end)
 
 
 def _quote(parts: Sequence[Sentence], position: int, passages: Sequence[Passage]) -> str:
