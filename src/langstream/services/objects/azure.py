@@ -80,11 +80,15 @@ class AzureStore(HttpObjectStore):
 
     async def delete(self, stored: StoredObject) -> bool:
         """Delete the blob if it is still that version."""
-        request = Request("DELETE", self._path(stored.name), headers={"If-Match": stored.version.tag})
+        path = self._path(stored.name)
+        request = Request("DELETE", path, headers={"If-Match": stored.version.tag})
         answer = await self.ask(request, expected=(202, 404, 412))
-        if answer.status == 412 and self.refusal(answer)[0].startswith("Lease"):
+        if answer.status != 412:
+            return True
+        if self.refusal(answer)[0].startswith("Lease"):
             raise ServiceError(f"{self.address(stored.name)} is leased to somebody else")
-        return answer.status != 412
+        found = await self.ask(Request("HEAD", path), expected=(200, 404))  # what does not exist does not match either
+        return found.status == 404
 
     async def signed(self, request: Request) -> Request:
         """With the SAS in its query, or signed with the account key."""

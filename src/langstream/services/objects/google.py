@@ -80,6 +80,10 @@ class GoogleStore(HttpObjectStore):
         query = {"alt": "media", "ifGenerationMatch": stored.version.tag}
         return Request("GET", self._object(stored.name), query, {"Accept-Encoding": "gzip"})
 
+    def is_same(self, stored: StoredObject, headers: Mapping[str, str]) -> bool:
+        """By the generation; entity tags are something else here."""
+        return headers.get("x-goog-generation", stored.version.tag) == stored.version.tag
+
     async def delete(self, stored: StoredObject) -> bool:
         """Delete the object if it is still that generation."""
         request = Request("DELETE", self._object(stored.name), {"ifGenerationMatch": stored.version.tag})

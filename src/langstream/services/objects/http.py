@@ -31,6 +31,8 @@ CHUNK_BYTES: Final = 256 * 1024
 LONGEST_REFUSAL: Final = 64 * 1024
 """Bytes read of an answer that is an error."""
 CONNECTIONS: Final = 32
+SIGNED: Final = ("Content-Type",)
+"""Headers that signatures cover: the client must not make up its own."""
 
 Query = Mapping[str, str]
 
@@ -117,6 +119,10 @@ class HttpObjectStore(ObjectStore):
         """What to do about a refusal; empty if nothing is known."""
         return ""
 
+    def is_same(self, stored: StoredObject, headers: Mapping[str, str]) -> bool:
+        """Whether an answer is about that version. Not every server heeds the condition of a request."""
+        return headers.get("ETag", stored.version.tag) == stored.version.tag
+
     def renewed(self, authorization: str) -> bool:
         """The store does not take this header. True if the next attempt will have another."""
         return False
@@ -154,6 +160,8 @@ class HttpObjectStore(ObjectStore):
                 return None
             if response.status not in (200, 206):
                 raise await self._failure(request, response)
+            if not self.is_same(download.stored, response.headers):
+                return None
             if response.status == 200:
                 download.restart()
             async for chunk in response.content.iter_chunked(CHUNK_BYTES):
@@ -176,7 +184,12 @@ class HttpObjectStore(ObjectStore):
         headers = {"Accept-Encoding": "identity", **signed.headers}
         try:
             async with self._session.request(
-                signed.method, url, headers=headers, data=signed.body or None, allow_redirects=False
+                signed.method,
+                url,
+                headers=headers,
+                data=io.BytesIO(signed.body) if signed.body else None,
+                allow_redirects=False,
+                skip_auto_headers=SIGNED,
             ) as response:
                 yield response
         except aiohttp.ClientConnectorCertificateError as error:
@@ -207,7 +220,7 @@ class HttpObjectStore(ObjectStore):
         category = self.category(status, code)
         if status == 401 and self.renewed(response.request_info.headers.get("Authorization", "")):
             category = "transient"
-        reason = ": ".join(part for part in (code or f"status {status}", message) if part)
+        reason = ": ".join(part for part in (code or f"status {status}", message.rstrip(".")) if part)
         advice = self.advice(status, code)
         return ServiceError(
             f"{self._who(request)}: {reason}{'. ' + advice if advice else ''}",

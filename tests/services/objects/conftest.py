@@ -1,0 +1,7 @@
+"""One bucket of every kind of store, for the contract suite."""
+
+from __future__ import annotations
+
+from tests.services.objects.fixtures import azure_address, bench, google, s3_address
+
+__all__ = ["azure_address", "bench", "google", "s3_address"]
