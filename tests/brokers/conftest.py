@@ -169,15 +169,11 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 
 @pytest.fixture
-async def bench(broker: Broker, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(request: pytest.FixtureRequest, broker: Broker, tmp_path: Path) -> AsyncIterator[Bench]:
     """A started cluster of the broker."""
     made = Bench(broker, tmp_path)
     made.cluster = await made.open()
     yield made
     await made.close()
     if broker.lasting:
-        cluster = broker.open(tmp_path)
-        await cluster.start()
-        for topic in await cluster.admin.list():
-            await cluster.admin.delete(topic.name)
-        await cluster.close()
+        request.getfixturevalue("kafka_server").clear()

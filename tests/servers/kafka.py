@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 VERSION = "4.1.1"
 JAVA = 17
@@ -99,6 +100,7 @@ class Kafka:
         self._login_ports = free_ports(brokers)
         self._controller_ports = free_ports(brokers)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._admin: Any = None
 
     @property
     def bootstrap(self) -> str:
@@ -131,6 +133,16 @@ class Kafka:
             self._processes[number] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         if wait:
             self._wait(number)
+
+    def clear(self) -> None:
+        """Delete every topic."""
+        from confluent_kafka.admin import AdminClient
+
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        names = [name for name in self._admin.list_topics(timeout=10).topics if not name.startswith("__")]
+        for answer in self._admin.delete_topics(names).values() if names else ():
+            answer.result(10)
 
     def kill(self, number: int) -> None:
         """SIGKILL one."""

@@ -79,7 +79,7 @@ class KafkaAdmin:
 
     async def positions(self, topic: str) -> Sequence[GroupPosition]:
         """Committed offset and lag of every consumer group of the topic. Raises TopicNotFound."""
-        bounds = await self._catalogue.bounds_of(topic, await self._catalogue.partitions(topic))
+        bounds = await self._catalogue.bounds_of(topic, (await self._catalogue.topic(topic)).partitions)
         try:
             listed = await _answer(self._client.list_consumer_groups(request_timeout=REQUEST_SECONDS))
             names = sorted(group.group_id for group in listed.valid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec, TopicDescription
@@ -19,30 +19,32 @@ REMEMBER_SECONDS: Final = 60.0
 REQUEST_SECONDS: Final = 15.0
 
 
+class Known(NamedTuple):
+    """What was learned about a topic, and when."""
+
+    partitions: int
+    at: float
+
+
 class Catalogue:
     """Topics and the ends of their partitions, by way of an administration client."""
 
     def __init__(self, client: AdminClient, threads: Threads) -> None:
         self._client = client
         self._threads = threads
-        self._known: dict[str, tuple[int, float]] = {}
-        self._asked: dict[str, asyncio.Task[int]] = {}
+        self._known: dict[str, Known] = {}
+        self._asked: dict[str, asyncio.Task[Known]] = {}
 
-    async def partitions(self, topic: str) -> int:
-        """The number of partitions. Raises TopicNotFound with what is near, BrokerUnavailable."""
+    async def topic(self, topic: str) -> Known:
+        """The topic as it was lately. Raises TopicNotFound with what is near, BrokerUnavailable."""
         known = self._known.get(topic)
-        if known and known[1] > time.monotonic():
-            return known[0]
+        if known and known.at > time.monotonic() - REMEMBER_SECONDS:
+            return known
         asked = self._asked.get(topic)
         if asked is None:
             asked = self._asked[topic] = asyncio.create_task(self._ask(topic))
-            asked.add_done_callback(lambda _: self._asked.pop(topic, None))
+            asked.add_done_callback(lambda task: self._asked_for(topic, task))
         return await asyncio.shield(asked)
-
-    def known(self, topic: str) -> int | None:
-        """The number of partitions, if it was looked up lately."""
-        known = self._known.get(topic)
-        return known[0] if known and known[1] > time.monotonic() else None
 
     def forget(self, topic: str) -> None:
         """Look it up again next time."""
@@ -97,13 +99,17 @@ class Catalogue:
             raise topic_error(error, f"looking up the offsets of topic {topic}") from error
         return found
 
-    async def _ask(self, topic: str) -> int:
+    async def _ask(self, topic: str) -> Known:
         described = await self.describe(topic)
         if described is None:
             raise await self.missing(topic)
-        count = len(described.partitions)
-        self._known[topic] = (count, time.monotonic() + REMEMBER_SECONDS)
-        return count
+        known = self._known[topic] = Known(len(described.partitions), time.monotonic())
+        return known
+
+    def _asked_for(self, topic: str, task: asyncio.Task[Known]) -> None:
+        del self._asked[topic]
+        if not task.cancelled():
+            task.exception()  # those who asked may all be gone
 
     async def missing(self, topic: str) -> TopicNotFound:
         """The error for a topic that is not there."""

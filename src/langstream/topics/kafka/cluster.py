@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -19,6 +19,7 @@ from langstream.topics.kafka.consumer import KafkaConsumer
 from langstream.topics.kafka.failures import reason, topic_error
 from langstream.topics.kafka.producer import KafkaProducer
 from langstream.topics.kafka.reader import KafkaReader
+from langstream.topics.kafka.sender import Sender
 from langstream.topics.kafka.settings import ClientSettings
 from langstream.topics.kafka.threads import Threads
 from langstream.topics.kafka.transactions import Names, Transactions, transactions_allowed
@@ -48,6 +49,7 @@ class KafkaCluster:
         self._threads = Threads()
         self._names = Names(settings.transactional_id_prefix)
         self._opened: WeakSet[KafkaConsumer | KafkaReader | KafkaProducer] = WeakSet()
+        self._senders: dict[frozenset[tuple[str, str]], Sender] = {}
         self._transactions = False
         self._last_error: KafkaError | None = None
         self._catalogue: Catalogue | None = None
@@ -95,12 +97,11 @@ class KafkaCluster:
         """A producer. `producer.*` options are properties of its clients."""
         catalogue, _ = self._started()
         properties = self._settings.producer(options or {})
-        producer = KafkaProducer(
-            lambda: self._client(Producer, properties),
-            Transactions(lambda name: self._transactional(properties, name), self._names, self._threads),
-            catalogue,
-            self._threads,
-        )
+        key = frozenset(properties.items())
+        if key not in self._senders:
+            self._senders[key] = Sender(lambda: self._client(Producer, properties), self._threads)
+        transactions = Transactions(lambda name: self._transactional(properties, name), self._names, self._threads)
+        producer = KafkaProducer(self._senders[key], transactions, catalogue)
         self._opened.add(producer)
         return producer
 
@@ -115,8 +116,10 @@ class KafkaCluster:
 
     async def close(self) -> None:
         """Close members, readers and producers, all at once."""
-        opened: Sequence[KafkaConsumer | KafkaReader | KafkaProducer] = list(self._opened)
-        for result in await asyncio.gather(*(each.close() for each in opened), return_exceptions=True):
+        opened, senders = list(self._opened), list(self._senders.values())
+        self._senders.clear()
+        closing = [*(each.close() for each in opened), *(sender.close() for sender in senders)]
+        for result in await asyncio.gather(*closing, return_exceptions=True):
             if isinstance(result, Exception):
                 _log.warning("closing the Kafka cluster: %s", result)
         self._catalogue = self._admin = None

@@ -65,7 +65,7 @@ class KafkaConsumer:
         """Join; a single member owns its partitions when this returns."""
         if self._started or self._closed:
             raise RuntimeError("a consumer is started once")
-        await self._catalogue.partitions(self._topic)
+        await self._catalogue.topic(self._topic)
         self._started = True
         await self._feed.start()
         with suppress(TimeoutError):

@@ -23,14 +23,13 @@ from langstream.topics.contract import TopicPartition
 from langstream.topics.kafka.consumer import ATTEMPT_SECONDS, ATTEMPTS, KafkaConsumer
 from langstream.topics.kafka.failures import MOVED, reason, topic_error
 from langstream.topics.kafka.feed import connect
+from langstream.topics.kafka.sender import Acquaintance, Batch, produce
 from langstream.topics.kafka.threads import Threads
-from langstream.topics.kafka.wire import Payload
 
 CALL_SECONDS: Final = 10.0
 COMMIT_ATTEMPTS: Final = 6
 """Of `CALL_SECONDS` each: longer than a transaction may last, so that its fate is decided then."""
 
-Batch = tuple[str, int, list[Payload]]
 _log = logging.getLogger(__name__)
 _TAKEN: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
@@ -80,6 +79,7 @@ class Transactions:
         self._names = names
         self._threads = threads
         self._client: Producer | None = None
+        self._acquainted = Acquaintance(threads)
         self._name: str | None = None
         self._own_name: str | None = None
         self._working = asyncio.Lock()
@@ -125,11 +125,13 @@ class Transactions:
     async def _attempt(self, sends: Sequence[Batch], group: str, positions: list[KafkaPartition], member: Any) -> None:
         if member is None:
             raise Unfinished(KafkaException(KafkaError(KafkaError.UNKNOWN_MEMBER_ID)), again=True)
-        client = await self._ready(group)
+        client, acquainted = await self._ready(group)
+        for batch in sends:
+            await acquainted.make(client, batch)
         try:
             client.begin_transaction()
-            for topic, unkeyed, batch in sends:
-                await self._produce(client, topic, unkeyed, batch)
+            for batch in sends:
+                await self._produce(client, batch)
             if positions:
                 await self._threads.run(_patiently, client.send_offsets_to_transaction, positions, member)
         except KafkaException as error:
@@ -142,15 +144,13 @@ class Transactions:
             await self._lost_name(error)
             raise Unknown(f"it is not known whether it was committed ({reason(error).str()})") from error
 
-    async def _produce(self, client: Producer, topic: str, unkeyed: int, batch: Sequence[Payload]) -> None:
-        from langstream.topics.kafka.producer import produce
-
-        for payload in batch:
+    async def _produce(self, client: Producer, batch: Batch) -> None:
+        for payload in batch.payloads:
             try:
-                produce(client, topic, unkeyed, payload)
+                produce(client, batch.topic, batch.unkeyed, payload)
             except BufferError:
                 await self._threads.run(client.flush, CALL_SECONDS)
-                produce(client, topic, unkeyed, payload)
+                produce(client, batch.topic, batch.unkeyed, payload)
 
     async def _aborted(self, client: Producer, error: KafkaException) -> Unfinished:
         """Take back what was written; a client that cannot go on is given up."""
@@ -166,7 +166,7 @@ class Transactions:
             await self._drop()
         return Unfinished(error, again=found.code() in MOVED)
 
-    async def _ready(self, group: str) -> Producer:
+    async def _ready(self, group: str) -> tuple[Producer, Acquaintance]:
         if self._client is None:
             if self._name is None:
                 self._name = self._names.take(group)
@@ -176,8 +176,8 @@ class Transactions:
             except BaseException:
                 await self._threads.run(client.close)
                 raise
-            self._client = client
-        return self._client
+            self._client, self._acquainted = client, Acquaintance(self._threads)
+        return self._client, self._acquainted
 
     def _connected(self, name: str) -> Producer:
         client = self._make(name)
