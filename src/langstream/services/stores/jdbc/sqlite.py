@@ -112,8 +112,11 @@ class SqliteEngine(BlockingEngine):
 
 
 def _connect(path: str, *, memory: bool) -> apsw.Connection:
-    import sqlite_vec
-
+    try:
+        import sqlite_vec
+    except ImportError:
+        message = "the vector functions of SQLite are not installed: pip install 'langstream[vectors]'"
+        raise ServiceError(message, category="refused") from None
     connection = apsw.Connection(path)
     connection.set_busy_timeout(BUSY_TIMEOUT_MILLISECONDS)
     connection.enable_load_extension(True)
