@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.agents.web.crawler.sites import Crawler, Site
+from tests.services.objects.fixtures import s3_address
+
+__all__ = ["crawler", "other", "s3_address", "site"]
 
 
 @pytest.fixture

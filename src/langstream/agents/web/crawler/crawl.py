@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,6 +31,7 @@ class Crawl:
         etiquette: Etiquette,
         visitor: Visitor,
         outbox: Outbox,
+        checkpoint: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._options = options
         self._ledger = ledger
@@ -39,6 +40,7 @@ class Crawl:
         self._visitor = visitor
         self._outbox = outbox
         self._tasks: list[asyncio.Task[None]] = []
+        self._checkpoint = checkpoint
         self.visits = 0
         self.ended = 0
 
@@ -88,6 +90,7 @@ class Crawl:
 
     async def _begin(self) -> None:
         await asyncio.to_thread(self._ledger.begin_crawl, time.time())
+        await self._keep()
         self._lanes.restart()
         self._etiquette.restart()
         await self._resume()
@@ -110,6 +113,10 @@ class Crawl:
         await asyncio.sleep(max(0.0, ended + interval - time.time()))
         await self._settled()
 
+    async def _keep(self) -> None:
+        if self._checkpoint is not None:
+            await self._checkpoint()
+
     async def _settled(self) -> None:
         await self._lanes.drained()
         await self._outbox.empty()
@@ -121,6 +128,7 @@ class Crawl:
             self._lanes.wake(await asyncio.to_thread(self._ledger.enter_unreached))
             await self._settled()
         await asyncio.to_thread(self._ledger.end_crawl, time.time())
+        await self._keep()
         self.ended += 1
         self._outbox.nudge()
         logger.info("the crawl is over: %s", await asyncio.to_thread(self._ledger.numbers))

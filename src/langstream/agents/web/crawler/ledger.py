@@ -12,12 +12,12 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from langstream.agents.web.crawler.addresses import parse
 
@@ -76,6 +76,10 @@ class Delivered:
     etag: str | None = None
     modified: str | None = None
     links: tuple[str, ...] = ()
+
+
+Settled: TypeAlias = tuple[Entry, State, Delivered | None]
+"""What a commit says of an address: its new state, and its content, or None where it is to be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,7 @@ class Ledger:
         links = zlib.decompress(row[3]).decode() if row[3] else ""
         return Delivered(row[0], row[1], row[2], tuple(links.split("\n")) if links else ())
 
-    def commit(self, settled: Sequence[tuple[Entry, State, Delivered | None]]) -> set[str]:
+    def commit(self, settled: Sequence[Settled]) -> set[str]:
         """Pages are delivered for good; those without a content are forgotten. On disk when this returns."""
         sites: set[str] = set()
         with self._transaction(durable=True):
@@ -197,6 +201,24 @@ class Ledger:
                 if state is not State.ALIAS:  # that was entered with its target
                     sites |= self._settle(entry, state, None)
         return sites
+
+    def replay(self, settled: Sequence[Settled], follow: Callable[[Delivered, int], Sequence[str]]) -> None:
+        """Repeat a commit of another ledger. `follow` gives the links of a page at a depth that may be visited."""
+        with self._transaction():
+            for entry, state, page in settled:
+                self._add([entry.url], entry.depth, entry.kind, False)
+                row = self._one("SELECT id FROM frontier WHERE url = ?", entry.url)
+                if page is None:
+                    self._run("DELETE FROM delivered WHERE url = ?", entry.url)
+                else:
+                    self._deliver(entry.url, page)
+                    self._add(follow(page, entry.depth), entry.depth + 1, Kind.PAGE, True)
+                self._settle(replace(entry, id=row[0]), state, None)
+
+    def serialize(self) -> bytes:
+        """The whole file."""
+        with self._lock:
+            return self._database.serialize()
 
     def unchanged(self, entry: Entry, page: Delivered, links: Iterable[str], depth: int) -> set[str]:
         """A page is what it was: note its new validators and visit those of its links that may be visited."""

@@ -14,6 +14,9 @@ from langstream.agents.web.crawler.scope import Scope, parse_place
 from langstream.configuration.leniency import eased
 from langstream.configuration.model import Configuration, Secret, Text, TopicName
 
+UNSET_ENDPOINT = "http://minio-endpoint.-not-set:9090"
+DEFAULT_BUCKET = "langstream-source"
+DEFAULT_KEY = "minioadmin"
 DEFAULT_USER_AGENT = "Mozilla/5.0 (compatible; LangStream.ai/0.1; +https://langstream.ai)"
 Difference = Literal["new", "content_changed", "content_unchanged"]
 
@@ -43,6 +46,15 @@ def _path(path: str) -> str:
     if "://" in path:
         raise ValueError(f"{path!r} is an address: expected the beginning of a path, such as /drafts")
     return path
+
+
+def _service(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", text):
+        raise ValueError("not the address of a service: expected http://HOST:PORT or https://HOST")
+    return text
+
+
+Endpoint = Annotated[Text, AfterValidator(_service)]
 
 
 class WebCrawlerConfiguration(Configuration):
@@ -105,10 +117,16 @@ class WebCrawlerConfiguration(Configuration):
         default=None, description="Where the state is kept; if not given: `s3` where its options are, else `disk`."
     )
     max_unflushed_pages: int = Field(
-        default=100, description="Accepted for compatibility: the state is written with every commit."
+        default=100,
+        description="Every commit is kept at once; in a bucket, a snapshot of the whole state follows after so many "
+        "pages, or, with 0, at the end of a crawl only.",
     )
-    bucket_name: Text | None = Field(default=None, alias="bucketName", description="Bucket of the state.")
-    endpoint: Text | None = Field(default=None, description="Address of the object store.")
+    bucket_name: Text | None = Field(
+        default=None, alias="bucketName", description="Bucket of the state, made if it is missing; `langstream-source`."
+    )
+    endpoint: Endpoint | None = Field(
+        default=None, description="Address of the object store; that of AWS if only `region` is given."
+    )
     access_key: Secret | None = Field(default=None, description="Name of the credential of the object store.")
     secret_key: Secret | None = Field(default=None, description="Credential of the object store.")
     region: Text | None = Field(default=None, description="Region of the object store.")
@@ -151,6 +169,14 @@ class WebCrawlerConfiguration(Configuration):
         given = (self.bucket_name, self.endpoint, self.access_key, self.secret_key, self.region)
         return self.state_storage == "s3" or (self.state_storage is None and any(text for text in given))
 
+    @property
+    def address(self) -> str:
+        """The object store of the state; empty if there is none."""
+        if self.endpoint and self.endpoint != UNSET_ENDPOINT:
+            return self.endpoint
+        region = (self.region or "").strip()
+        return f"https://s3.{region}.amazonaws.com" if region else ""
+
     def scope(self) -> Scope:
         """What may be visited."""
         return Scope(self.allowed_domains, self.forbidden_paths)
@@ -166,3 +192,9 @@ def check_options(options: WebCrawlerConfiguration, _: PlanContext) -> Iterable[
                 ("seed-urls", index),
                 "Add its host to allowed-domains, or take it out of seed-urls.",
             )
+    if options.keeps_state_in_bucket and not options.address:
+        yield Finding(
+            "The state is to be kept in a bucket, but the address of the object store is missing",
+            ("state-storage",),
+            "Set endpoint, or region for the one of AWS, or state-storage: disk.",
+        )

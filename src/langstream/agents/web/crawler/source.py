@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from langstream.agents.web.crawler.addresses import parse
 from langstream.agents.web.crawler.crawl import Crawl
 from langstream.agents.web.crawler.lanes import Lanes
-from langstream.agents.web.crawler.ledger import Ledger
-from langstream.agents.web.crawler.options import WebCrawlerConfiguration
+from langstream.agents.web.crawler.ledger import Delivered, Ledger
+from langstream.agents.web.crawler.options import DEFAULT_BUCKET, DEFAULT_KEY, WebCrawlerConfiguration
 from langstream.agents.web.crawler.outbox import Outbox
 from langstream.agents.web.crawler.pages import Reading
 from langstream.agents.web.crawler.robots import product_token
@@ -26,6 +27,8 @@ from langstream.sdk.contract import AgentContext, Source
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from langstream.agents.web.crawler.bucket_state import BucketState
 
 logger = logging.getLogger(__name__)
 
@@ -44,17 +47,33 @@ class WebCrawlerSource(Source):
         self._lanes: Lanes | None = None
         self._session: aiohttp.ClientSession | None = None
         self._crawl: Crawl | None = None
+        self._bucket: BucketState | None = None
+        self._temporary: TemporaryDirectory[str] | None = None
         self._committed = 0
 
     async def start(self, context: AgentContext) -> None:
-        """Open the ledger and begin to crawl."""
-        if context.state_directory is None:
-            logger.warning("agent '%s' has no state directory: a restart crawls everything again", context.agent_id)
-        place = None if context.state_directory is None else context.state_directory / state_file(context)
-        self._ledger = await asyncio.to_thread(Ledger, place, self._options.max_urls)
+        """Open the ledger and begin to crawl. Of several replicas the first one crawls, the others stand by."""
+        if context.replica > 0:
+            logger.info("agent '%s': replica %d stands by, the first one crawls", context.agent_id, context.replica)
+            return
+        self._ledger = await self._open_ledger(context)
         self._lanes = Lanes(self._ledger)
         self._crawl = await self._prepare(self._ledger, self._lanes, context)
         self._crawl.start()
+
+    async def _open_ledger(self, context: AgentContext) -> Ledger:
+        directory = context.state_directory
+        place = None if directory is None else directory / state_file(context)
+        if not self._options.keeps_state_in_bucket:
+            if place is None:
+                logger.warning("agent '%s' has no state directory: a restart crawls everything again", context.agent_id)
+            return await asyncio.to_thread(Ledger, place, self._options.max_urls)
+        self._bucket = open_bucket(self._options, f"{context.tenant}/{state_file(context).stem}")
+        await self._bucket.start()
+        if place is None:
+            self._temporary = TemporaryDirectory(prefix="langstream-crawler-")
+            place = Path(self._temporary.name) / state_file(context)
+        return await restored(self._bucket, place, self._options)
 
     @property
     def crawls_ended(self) -> int:
@@ -74,6 +93,8 @@ class WebCrawlerSource(Source):
             return
         settled = [(delivery.entry, delivery.state, delivery.page) for delivery in deliveries]
         self._lanes.wake(await asyncio.to_thread(self._ledger.commit, settled))
+        if self._bucket is not None:
+            await self._bucket.commit(settled, self._ledger)
         self._outbox.done(deliveries)
         self._committed += len(deliveries)
 
@@ -85,6 +106,10 @@ class WebCrawlerSource(Source):
             await self._session.close()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
+        if self._bucket is not None:
+            await self._bucket.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def info(self) -> dict[str, Any]:
         """What is crawled, and numbers."""
@@ -119,9 +144,48 @@ class WebCrawlerSource(Source):
         )
         reports = Reports(options, ledger, self._outbox, context.topics)
         parts = Parts(options, ledger, fetcher, etiquette, lanes, reports, reading, scope, self._backoff_seconds)
-        return Crawl(options, ledger, lanes, etiquette, Visitor(parts), self._outbox)
+        return Crawl(options, ledger, lanes, etiquette, Visitor(parts), self._outbox, self._checkpoint(ledger))
+
+    def _checkpoint(self, ledger: Ledger) -> Callable[[], Awaitable[None]] | None:
+        bucket = self._bucket
+        return None if bucket is None else lambda: bucket.checkpoint(ledger)
 
 
 def state_file(context: AgentContext) -> Path:
     """The name of the state: that of the application and the agent."""
     return Path(f"{context.application_id}-{context.agent_id}.webcrawler.status.sqlite")
+
+
+def open_bucket(options: WebCrawlerConfiguration, name: str) -> BucketState:
+    """The state in the bucket of the options."""
+    from langstream.agents.web.crawler.bucket_state import BucketState, StateBucket
+
+    if not options.address:
+        raise AgentFailed("endpoint is not set: expected the address of the object store, or region for the one of AWS")
+    bucket = StateBucket(
+        options.address,
+        options.bucket_name or DEFAULT_BUCKET,
+        DEFAULT_KEY if options.access_key is None else options.access_key,
+        DEFAULT_KEY if options.secret_key is None else options.secret_key,
+        (options.region or "").strip(),
+    )
+    return BucketState(bucket, name, options.max_unflushed_pages)
+
+
+async def restored(bucket: BucketState, place: Path, options: WebCrawlerConfiguration) -> Ledger:
+    """The ledger as the bucket has it. A bucket without a state takes over what stands on the disk."""
+    from langstream.agents.web.crawler.bucket_state import restore
+
+    stored = await bucket.load()
+    if stored.snapshot is not None:
+        await asyncio.to_thread(restore, place, stored.snapshot)
+    ledger = await asyncio.to_thread(Ledger, place, options.max_urls)
+    scope = options.scope()
+
+    def follow(page: Delivered, depth: int) -> list[str]:
+        too_deep = 0 < options.max_depth <= depth
+        return [] if too_deep else [link for link in page.links if scope.admits(link)]
+
+    for commit in stored.commits:
+        await asyncio.to_thread(ledger.replay, commit, follow)
+    return ledger
