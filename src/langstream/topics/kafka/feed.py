@@ -220,8 +220,12 @@ def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
 
 
 def connect(client: Consumer | Producer) -> None:
-    """In a thread: have the client meet a broker, without whom its first request would wait for half a second."""
+    """In a thread: have the client meet a broker, without whom its first request would wait for half a second.
+
+    Twice, since it parts with the broker it was told of when it learns of the others.
+    """
     with suppress(KafkaException):  # it goes on trying by itself
+        client.list_topics("__consumer_offsets", CONNECT_SECONDS)
         client.list_topics("__consumer_offsets", CONNECT_SECONDS)
 
 
