@@ -26,6 +26,8 @@ Connect: TypeAlias = Callable[..., Awaitable[AIService]]
 class ChatOfHuggingFace(HuggingFaceServer):
     """Chat and text have different protocols there: this service only chats."""
 
+    only = "chat"
+
     def service(self, retries: RetryPolicy | None = None, *parts: Any, **options: Any) -> HuggingFaceService:
         class OnlyChat(HuggingFaceService):
             def complete(self, model: str, prompts: Any, options: Any, *, stream: bool) -> AsyncGenerator[Chunk, None]:
@@ -36,6 +38,8 @@ class ChatOfHuggingFace(HuggingFaceServer):
 
 class TextOfHuggingFace(GenerationServer):
     """This one only completes text."""
+
+    only = "text"
 
     def service(self, retries: RetryPolicy | None = None, *parts: Any, **options: Any) -> HuggingFaceService:
         class OnlyText(HuggingFaceService):
@@ -105,6 +109,14 @@ async def test_pieces_come_one_by_one_and_the_last_is_marked(server: Any, connec
     assert [chunk.last for chunk in found] == [False, False, False, True]
     assert found[0].answer_id
     assert {chunk.answer_id for chunk in found} == {found[0].answer_id}
+
+
+@pytest.mark.parametrize("text", [False, True])
+async def test_a_blank_first_piece_of_a_text_completion_is_left_out(server: Any, connect: Connect, text: bool) -> None:
+    server.chat("", "\n\n", "", "one")
+    found = [chunk.text for chunk in await chunks(await connect(), text=text)]
+    task = getattr(server, "only", "text" if text else "chat")
+    assert found == (["one", ""] if task == "text" else ["\n\n", "one", ""])
 
 
 async def test_the_last_piece_has_the_token_counts(server: Any, connect: Connect) -> None:

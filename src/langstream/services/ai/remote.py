@@ -96,6 +96,7 @@ class RemoteService(AIService):
         stream: bool,
         chat: bool = True,
         strict: bool | None = None,
+        empties: bool = False,
     ) -> AsyncGenerator[Chunk, None]:
         """The chunks of the answer to the request. Closing the generator closes the connection."""
         if not stream:
@@ -103,7 +104,7 @@ class RemoteService(AIService):
             return
 
         def assembly() -> Assembly:
-            return Assembly(self.source(url), reader(), chat, self.strict if strict is None else strict)
+            return Assembly(self.source(url), reader(), chat, self.strict if strict is None else strict, empties)
 
         retries = self._transport.retries
         async with aclosing(retries.stream(lambda: self._streamed(url, body, assembly()))) as chunks:

@@ -53,14 +53,15 @@ class Reader(Protocol):
 class Assembly:
     """The state of one streamed answer.
 
-    `chat`: empty pieces do not count; with text a blank first one does not. `strict`: a stream without an end marker
-    was cut off.
+    `chat`: this is no text completion, where a blank first piece does not count. Empty pieces count if `empties`.
+    `strict`: a stream without an end marker was cut off.
     """
 
     source: Source
     reader: Reader
     chat: bool = True
     strict: bool = False
+    empties: bool = False
     answer_id: str = ""
     finished: str | None = None
     usage: Usage | None = None
@@ -98,12 +99,10 @@ class Assembly:
         return Chunk(text, self.answer_id, True, tuple(self._tokens), tuple(self._logprobs), self.usage)
 
     def _counts(self, piece: Piece) -> bool:
-        if piece.text is None:
+        if piece.text is None or (not piece.text and not self.empties):
             return False
-        if self.chat:
-            return piece.text != ""
         first, self._began = not self._began, True
-        return bool(piece.text.strip()) or not first
+        return self.chat or bool(piece.text.strip()) or not first
 
     def _hold(self, piece: Piece) -> None:
         self._texts.append(piece.text or "")

@@ -41,13 +41,24 @@ class AnthropicService(RemoteService):
     def chat(
         self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
-        body = messages_body(model, conversation_of(messages), options, self._max_tokens, stream=stream)
-        return self.answer(self._url, body, lambda: AnthropicReader(self.source(self._url)), stream=stream)
+        return self._message(model, messages, options, stream=stream)
 
     def complete(
         self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
-        return self.chat(model, [Message("\n".join(prompts), "user")], options, stream=stream)
+        return self._message(model, [Message("\n".join(prompts), "user")], options, stream=stream, chat=False)
 
     async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
         raise ServiceError("Anthropic has no embeddings: use another AI resource for them", category="refused")
+
+    def _message(
+        self,
+        model: str,
+        messages: Sequence[Message],
+        options: CompletionOptions,
+        *,
+        stream: bool,
+        chat: bool = True,
+    ) -> AsyncGenerator[Chunk, None]:
+        body = messages_body(model, conversation_of(messages), options, self._max_tokens, stream=stream)
+        return self.answer(self._url, body, lambda: AnthropicReader(self.source(self._url)), stream=stream, chat=chat)

@@ -52,18 +52,12 @@ class BedrockService(RemoteService):
     def chat(
         self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
-        invocation = invocation_of(options.extra)
-        if invocation is not None:
-            return self._invoked(model, invocation, [message.content for message in messages], stream=stream)
-        url = self._url(model, "converse-stream" if stream else "converse")
-        body = converse_body(conversation_of(messages), options)
-        return self.answer(url, body, lambda: ConverseReader(self.source(url)), stream=stream)
+        return self._completion(model, messages, options, stream=stream, chat=True)
 
     def complete(
         self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
-        prompt = _only(prompts)
-        return self.chat(model, [Message(prompt, "user")], options, stream=stream)
+        return self._completion(model, [Message(_only(prompts), "user")], options, stream=stream, chat=False)
 
     async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
         url = self._url(model, "invoke")
@@ -75,13 +69,24 @@ class BedrockService(RemoteService):
 
         return await embed_in_parts(texts, texts_per_request(model), part)
 
+    def _completion(
+        self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool, chat: bool
+    ) -> AsyncGenerator[Chunk, None]:
+        invocation = invocation_of(options.extra)
+        if invocation is not None:
+            prompts = [message.content for message in messages]
+            return self._invoked(model, invocation, prompts, stream=stream, chat=chat)
+        url = self._url(model, "converse-stream" if stream else "converse")
+        body = converse_body(conversation_of(messages), options)
+        return self.answer(url, body, lambda: ConverseReader(self.source(url)), stream=stream, chat=chat)
+
     def _invoked(
-        self, model: str, invocation: Invocation, prompts: Sequence[str], *, stream: bool
+        self, model: str, invocation: Invocation, prompts: Sequence[str], *, stream: bool, chat: bool
     ) -> AsyncGenerator[Chunk, None]:
         body = invocation.body(_only(prompts))
         stream = stream and invocation.streamed is not None
         url = self._url(model, "invoke-with-response-stream" if stream else "invoke")
-        return self.answer(url, body, lambda: InvocationReader(self.source(url), invocation), stream=stream)
+        return self.answer(url, body, lambda: InvocationReader(self.source(url), invocation), stream=stream, chat=chat)
 
     def _url(self, model: str, operation: str) -> str:
         return f"{self._base}/model/{quote(model, safe='')}/{operation}"

@@ -77,7 +77,9 @@ class HuggingFaceService(RemoteService):
             return self._filled(model, prompts)
         url = self._endpoints.text(model)
         body = text_body("\n".join(prompts), options, stream=stream)
-        return self.answer(url, body, lambda: GenerationReader(self.source(url)), stream=stream, strict=True)
+        return self.answer(
+            url, body, lambda: GenerationReader(self.source(url)), stream=stream, chat=False, strict=True
+        )
 
     async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
         if self._local is not None:

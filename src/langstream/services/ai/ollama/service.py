@@ -43,7 +43,7 @@ class OllamaService(RemoteService):
         self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
         body = text_body(model, prompts, options, stream=stream)
-        return self._completion("/api/generate", body, stream=stream)
+        return self._completion("/api/generate", body, stream=stream, chat=False)
 
     async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
         more = parameters(options.get("options") or {}, {})
@@ -62,9 +62,11 @@ class OllamaService(RemoteService):
         self._one_by_one = True
         return found
 
-    def _completion(self, path: str, body: Mapping[str, Any], *, stream: bool) -> AsyncGenerator[Chunk, None]:
+    def _completion(
+        self, path: str, body: Mapping[str, Any], *, stream: bool, chat: bool = True
+    ) -> AsyncGenerator[Chunk, None]:
         url = self._url + path
-        return self.answer(url, body, lambda: OllamaReader(self.source(url)), stream=stream)
+        return self.answer(url, body, lambda: OllamaReader(self.source(url)), stream=stream, chat=chat)
 
     async def _embed(self, model: str, texts: Sequence[str], more: Mapping[str, Any]) -> Embeddings:
         url = f"{self._url}/api/embed"

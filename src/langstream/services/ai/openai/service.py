@@ -61,7 +61,9 @@ class OpenAIService(RemoteService):
         if stream and self._stream_usage:
             body["stream_options"] = {"include_usage": True}
         chat = operation.startswith("chat")
-        return self.answer(url, body, lambda: OpenAIReader(self.source(url)), stream=stream, chat=chat)
+        return self.answer(
+            url, body, lambda: OpenAIReader(self.source(url)), stream=stream, chat=chat, empties=not chat
+        )
 
     def _body(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
         return body if self._endpoints.azure else {"model": model, **body}

@@ -65,10 +65,7 @@ class VertexService(RemoteService):
     ) -> AsyncGenerator[Chunk, None]:
         if predict.before_gemini(model):
             return self._predicted(model, predict.chat_body(messages, options))
-        method = "streamGenerateContent?alt=sse" if stream else "generateContent"
-        url = self._endpoints.url(model, method)
-        body = gemini_body(conversation_of(messages), options)
-        return self.answer(url, body, lambda: GeminiReader(self.source(url)), stream=stream)
+        return self._generated(model, messages, options, stream=stream)
 
     def complete(
         self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool
@@ -78,7 +75,7 @@ class VertexService(RemoteService):
             raise ServiceError(message, category="refused")
         if predict.before_gemini(model):
             return self._predicted(model, predict.text_body(prompts[0], options))
-        return self.chat(model, [Message(prompts[0], "user")], options, stream=stream)
+        return self._generated(model, [Message(prompts[0], "user")], options, stream=stream, chat=False)
 
     async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
         chosen = options.get("options") or {}
@@ -86,6 +83,19 @@ class VertexService(RemoteService):
             return await embed_in_parts(texts, MOST_TEXTS_OF_GEMINI, lambda part: self._embed(model, part, chosen))
         size = 1 if "gemini-embedding" in model else MOST_TEXTS
         return await embed_in_parts(texts, size, lambda part: self._embed_predicted(model, part, chosen))
+
+    def _generated(
+        self,
+        model: str,
+        messages: Sequence[Message],
+        options: CompletionOptions,
+        *,
+        stream: bool,
+        chat: bool = True,
+    ) -> AsyncGenerator[Chunk, None]:
+        url = self._endpoints.url(model, "streamGenerateContent?alt=sse" if stream else "generateContent")
+        body = gemini_body(conversation_of(messages), options)
+        return self.answer(url, body, lambda: GeminiReader(self.source(url)), stream=stream, chat=chat)
 
     async def _predicted(self, model: str, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
         url = self._endpoints.url(model, "predict")
