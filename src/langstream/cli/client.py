@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 10.0
 MAX_FRAME_BYTES: Final = 128 * 1024 * 1024
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
-_NORMAL_CLOSE: Final = (1000, 1001)
+_STOPPED: Final = (1000, 1001, 1012)
+"""Close codes of a gateway that ends, or starts again."""
 
 
 class ClientError(Refusal):
@@ -196,7 +197,7 @@ def _closing(closed: Any) -> str:
     received = closed.rcvd
     if received is None:
         return "the connection to the gateway broke"
-    if received.code in _NORMAL_CLOSE:
+    if received.code in _STOPPED:
         return "the gateway closed the connection: the application was stopped"
     return f"the gateway closed the connection ({received.code}): {received.reason or 'without a reason'}"
 

@@ -172,12 +172,14 @@ def chat(
     if bool(gateway_id) == bool(consume_gateway or produce_gateway) or bool(consume_gateway) != bool(produce_gateway):
         raise click.UsageError("give -g GATEWAY, or both -pg GATEWAY and -cg GATEWAY")
     address = _address(settings, application, str(gateway_id or produce_gateway), options)
-    with suppress(KeyboardInterrupt):  # as good an end as Ctrl-D
+    try:
         if gateway_id:
             asyncio.run(conversation.through_chat_gateway(address, protocol))
         else:
             answers = replace(address, gateway=str(consume_gateway))
             asyncio.run(conversation.through_pair(address, answers, protocol))
+    except KeyboardInterrupt:  # as good an end as Ctrl-D
+        click.echo(err=True)
 
 
 @gateway.command()
