@@ -1,19 +1,15 @@
-"""One closure per node of the syntax tree, specialised where expressions spend their time.
-
-Roots, paths of names (`value.a.b`), and comparisons of these with literals are closures of their own, without calls
-in between. What does not depend on the record is computed once.
-"""
+"""One closure per node of the syntax tree, or a generated function (see `generation`) for what expressions do most."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from langstream.expressions.calls import Condition, Evaluate, compile_call, located
+from langstream.expressions.calls import Condition, Evaluate, compile_call
 from langstream.expressions.errors import ExpressionError
 from langstream.expressions.frames import MISSING, Frame
-from langstream.expressions.navigation import member
-from langstream.expressions.operators import BINARY, UNARY, equal
-from langstream.expressions.paths import compile_comparison, compile_path, compile_root
+from langstream.expressions.generation import ROOTS, Failed, generated, generated_condition, generated_expression
+from langstream.expressions.operators import equal
 from langstream.expressions.syntax import (
     Assign,
     Binary,
@@ -31,13 +27,17 @@ from langstream.expressions.syntax import (
     Sequence,
     Unary,
 )
-from langstream.expressions.types import to_boolean
 from langstream.expressions.wording import described
 
 
-def compile_node(node: Node, condition: Condition) -> Evaluate:
-    """The closure of a tree. `condition` compiles the text inside `fn:filter`."""
-    return _Compiler(condition).compile(node)
+def compile_whole(node: Node, condition: Condition, failed: Failed) -> Evaluate:
+    """The function of an expression; `condition` compiles the text inside `fn:filter`, `failed` gets the errors."""
+    return generated_expression(node, _Compiler(condition).compile, failed)
+
+
+def compile_whole_condition(node: Node, condition: Condition, failed: Failed) -> Callable[[Any], bool]:
+    """The same, giving a boolean."""
+    return generated_condition(node, _Compiler(condition).compile, failed)
 
 
 class _Compiler:
@@ -49,17 +49,9 @@ class _Compiler:
             case Literal():
                 return _constant(node.value)
             case Name():
-                return compile_root(node.name) or _variable(node)
-            case Member():
-                return compile_path(node) or self.member(node)
-            case Unary():
-                return self.unary(node)
-            case Binary():
-                return compile_comparison(node) or self.binary(node)
-            case Logic():
-                return self.logic(node)
-            case Choice():
-                return self.choice(node)
+                return self.name(node)
+            case Member() | Unary() | Binary() | Logic() | Choice():
+                return generated(node, self.compile)
             case ListLiteral():
                 return self.list_literal(node)
             case MapLiteral():
@@ -75,66 +67,10 @@ class _Compiler:
             case Sequence():
                 return self.sequence(node)
 
-    def member(self, node: Member) -> Evaluate:
-        base, index, column = self.compile(node.base), self.compile(node.index), node.column
-
-        def evaluate(scope: Any) -> Any:
-            try:
-                return member(base(scope), index(scope))
-            except ExpressionError as error:
-                raise located(error, column) from None
-
-        return evaluate
-
-    def unary(self, node: Unary) -> Evaluate:
-        operand, operate, column = self.compile(node.operand), UNARY[node.operator], node.column
-
-        def evaluate(scope: Any) -> Any:
-            try:
-                return operate(operand(scope))
-            except ExpressionError as error:
-                raise located(error, column) from None
-
-        return _folded(evaluate, (node.operand,))
-
-    def binary(self, node: Binary) -> Evaluate:
-        left, right = self.compile(node.left), self.compile(node.right)
-        operate, column = BINARY[node.operator], node.column
-
-        def evaluate(scope: Any) -> Any:
-            try:
-                return operate(left(scope), right(scope))
-            except ExpressionError as error:
-                raise located(error, column) from None
-
-        return _folded(evaluate, (node.left, node.right))
-
-    def logic(self, node: Logic) -> Evaluate:
-        operands = [self.compile(operand) for operand in node.operands]
-        columns = [operand.column for operand in node.operands]
-        decides = node.operator == "||"
-        if len(operands) == 2:
-            return _logic_of_two(operands[0], operands[1], decides, columns[0], columns[1])
-        # left-associative: the result so far is the left operand of the next sign
-        combined = operands[0]
-        for position in range(1, len(operands)):
-            combined = _logic_of_two(combined, operands[position], decides, columns[0], columns[position])
-        return combined
-
-    def choice(self, node: Choice) -> Evaluate:
-        condition, then, otherwise = self.compile(node.condition), self.compile(node.then), self.compile(node.otherwise)
-        column = node.condition.column
-
-        def evaluate(scope: Any) -> Any:
-            chosen = condition(scope)
-            if chosen is not True and chosen is not False:
-                try:
-                    chosen = to_boolean(chosen)
-                except ExpressionError as error:
-                    raise located(error, column) from None
-            return then(scope) if chosen else otherwise(scope)
-
-        return evaluate
+    def name(self, node: Name) -> Evaluate:
+        if node.name in ROOTS:
+            return generated(node, self.compile)
+        return _key if node.name == "key" else _variable(node)
 
     def list_literal(self, node: ListLiteral) -> Evaluate:
         items = [self.compile(item) for item in node.items]
@@ -209,14 +145,9 @@ def _constant(value: Any) -> Evaluate:
     return lambda _scope: value
 
 
-def _folded(evaluate: Evaluate, operands: tuple[Node, ...]) -> Evaluate:
-    """A constant, if all operands are literals and nothing is wrong with them."""
-    if not all(isinstance(operand, Literal) for operand in operands):
-        return evaluate
-    try:
-        return _constant(evaluate(None))
-    except (ExpressionError, ArithmeticError, ValueError):
-        return evaluate
+def _key(scope: Any) -> Any:
+    key = getattr(scope, "key", None)
+    return getattr(scope, "message_key", None) if key is None else key
 
 
 def _variable(node: Name) -> Evaluate:
@@ -227,29 +158,6 @@ def _variable(node: Name) -> Evaluate:
         if found is MISSING:
             raise ExpressionError("property-not-found", f"there is no {name} (text is written '{name}')", column=column)
         return found
-
-    return evaluate
-
-
-def _logic_of_two(left: Evaluate, right: Evaluate, decides: bool, left_column: int, right_column: int) -> Evaluate:
-    """`&&` or `||`: `decides` is the left result that makes the right side superfluous."""
-
-    def condition(value: Any, column: int) -> bool:
-        try:
-            return to_boolean(value)
-        except ExpressionError as error:
-            raise located(error, column) from None
-
-    def evaluate(scope: Any) -> Any:
-        first = left(scope)
-        if first is not True and first is not False:
-            first = condition(first, left_column)
-        if first is decides:
-            return first
-        second = right(scope)
-        if second is True or second is False or second is None:
-            return second
-        return condition(second, right_column)
 
     return evaluate
 

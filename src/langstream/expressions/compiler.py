@@ -1,4 +1,4 @@
-"""Syntax tree → Python closures.
+"""Text → syntax tree → Python function.
 
 `compile_expression` and `compile_condition` are what the rest of LangStream calls, once per configured text. What
 they return takes a scope and keeps nothing between calls.
@@ -10,16 +10,15 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from langstream.expressions.calls import Evaluate
-from langstream.expressions.closures import compile_node
+from langstream.expressions.calls import Condition, Evaluate
+from langstream.expressions.closures import compile_whole, compile_whole_condition
 from langstream.expressions.errors import ExpressionError, ExpressionSyntaxError
 from langstream.expressions.frames import Frame
+from langstream.expressions.generation import Failed
 from langstream.expressions.parser import parse, underlined
-from langstream.expressions.paths import compile_path
 from langstream.expressions.scope import Scope
 from langstream.expressions.syntax import Assign, Lambda, Node
 from langstream.expressions.tree import descendants
-from langstream.expressions.types import to_boolean
 
 _log: Final = logging.getLogger(__name__)
 _SHOWN: Final = 200
@@ -30,19 +29,11 @@ def compile_expression(text: str) -> Callable[[Scope], Any]:
 
     Raises ExpressionSyntaxError for a text that is not an expression; the function raises ExpressionError.
     """
-    node = parse(text)
-    path = compile_path(node, lambda error: _explained(error, text))
-    if path is not None:
-        return path
-    evaluate = _compiled(node, text)
 
-    def expression(scope: Scope) -> Any:
-        try:
-            return evaluate(scope)
-        except (ExpressionError, RecursionError, ArithmeticError, ValueError) as error:
-            raise _explained(error, text) from None
+    def failed(error: Exception) -> Any:
+        raise _explained(error, text) from None
 
-    return expression
+    return _compiled(compile_whole, text, failed)
 
 
 def compile_condition(text: str) -> Callable[[Scope], bool]:
@@ -51,26 +42,20 @@ def compile_condition(text: str) -> Callable[[Scope], bool]:
     A name or member that does not exist makes it false; null is an error of kind `null-boolean`; text is true only
     if it is `true`, in any case of letters; numbers, lists and maps are errors.
     """
-    evaluate = _compiled(parse(text), text)
 
-    def condition(scope: Scope) -> bool:
-        try:
-            outcome = evaluate(scope)
-            return outcome if outcome is True or outcome is False else to_boolean(outcome)
-        except ExpressionError as error:
-            if error.kind == "property-not-found":
-                _log.debug("condition %r is false: %s", text, error)
-                return False
-            raise _explained(error, text) from None
-        except (RecursionError, ArithmeticError, ValueError) as error:
-            raise _explained(error, text) from None
+    def failed(error: Exception) -> bool:
+        if isinstance(error, ExpressionError) and error.kind == "property-not-found":
+            _log.debug("condition %r is false: %s", text, error)
+            return False
+        raise _explained(error, text) from None
 
-    return condition
+    return _compiled(compile_whole_condition, text, failed)
 
 
-def _compiled(node: Node, text: str) -> Evaluate:
+def _compiled(compile_tree: Callable[[Node, Condition, Failed], Evaluate], text: str, failed: Failed) -> Evaluate:
+    node = parse(text)
     try:
-        evaluate = compile_node(node, compile_condition)
+        evaluate = compile_tree(node, compile_condition, failed)
     except ExpressionSyntaxError as error:
         raise underlined(error, text) from None
     if any(isinstance(part, Assign | Lambda) for part in descendants(node)):
