@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, time
 from decimal import Decimal
@@ -70,10 +71,14 @@ class Document:
 
     def text(self) -> str | bytes:
         """The JSON text: the original if unchanged, else compact JSON, made once."""
-        if self._text is None:
-            written = dump_json(self.content)
-            self._text = written if self.binary else written.decode()
-        return self._text
+        text = self._text
+        if text is None:
+            try:  # as in dump_json, without the call
+                written = _dumps(self.content, _plain, _WRITE_OPTIONS)
+            except TypeError:
+                written = _write_slowly(self.content)
+            self._text = text = written if self.binary else written.decode()
+        return text
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Document) and (self.binary, self.content) == (other.binary, other.content)
@@ -245,14 +250,26 @@ _SHAPE: Final = bytes(48 if chr(code).isdigit() else code if chr(code) in "-." e
 _LONG: Final = b"0" * 19
 _LONG_POSITIVE: Final = b" " + b"0" * 20
 _LONG_NEGATIVE: Final = b"-" + b"0" * 19
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""Strings, whose digits are no numbers. One that does not end reaches to the end of the text."""
+
+_FEW: Final = 4
+"""Texts that are searched one by one."""
 
 _BLANKS: Final = frozenset((" ", "\t", "\r", "\n", b" ", b"\t", b"\r", b"\n"))
 _WRITE_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 _loads = orjson.loads
+_dumps = orjson.dumps
 
 
 def parse_document(text: str | bytes) -> Any:
-    """A `Document` when the text is exactly one JSON object, else the text itself.
+    """A `Document` when the text is exactly one JSON object, else the text itself: see `parse_object`."""
+    content = parse_object(text)
+    return Document(content, type(text) is not str, text) if type(content) is dict else text
+
+
+def parse_object(text: str | bytes) -> Any:
+    """A dict when the text is exactly one JSON object, else the text itself.
 
     Arrays, scalars, the text `null`, trailing text after an object, NaN, invalid UTF-8, lone surrogates and nesting
     deeper than 1,024 levels leave the text as it is, as do integers of more than 4,300 digits. All other integers
@@ -260,20 +277,42 @@ def parse_document(text: str | bytes) -> Any:
     """
     if type(text) is not str:
         return _parse_bytes(text)  # type: ignore[arg-type]
+    content = _parse_short(text)
+    # find, because `in` is slow for bytes
+    if (
+        type(content) is dict
+        and text[_SAMPLE].encode().translate(_NUMERIC).find(_MANY_DIGITS) >= 0
+        and _has_long_integer(text)
+    ):
+        return _parse_beyond_floats(text)
+    return content
+
+
+def parser_of(texts: Sequence[str]) -> Callable[[Any], Any]:
+    """`parse_object`, or something quicker that is as good for these texts: all are searched for long integers at
+    once."""
+    if len(texts) < _FEW:
+        return parse_object
+    try:
+        text = "".join(texts)
+        sample = text[_SAMPLE].encode().translate(_NUMERIC)
+        return parse_object if sample.find(_MANY_DIGITS) >= 0 and _has_long_run(text.encode()) else _parse_short
+    except UnicodeEncodeError:
+        return parse_object
+
+
+def _parse_short(text: str) -> Any:
+    """`parse_object` of a text that has no integers beyond 64 bits, unless they are beyond floats as well."""
     # A look at the first character spares the parser most plain text.
     first = text[:1]
     if first != "{" and (first not in _BLANKS or not text.lstrip().startswith("{")):
         return text
     try:
-        content = _loads(text)
-        # find, because `in` is slow for bytes
-        if text[_SAMPLE].encode().translate(_NUMERIC).find(_MANY_DIGITS) >= 0 and _has_long_integer(text):
-            content = _loads_exactly(text)
+        return _loads(text)
     except ValueError:
         return _parse_beyond_floats(text)
     except RecursionError:
         return text
-    return Document(content, False, text)
 
 
 def _parse_bytes(text: bytes) -> Any:
@@ -288,7 +327,7 @@ def _parse_bytes(text: bytes) -> Any:
         return _parse_beyond_floats(text)
     except RecursionError:
         return text
-    return Document(content, True, text)
+    return content
 
 
 def _parse_beyond_floats(text: str | bytes) -> Any:
@@ -297,7 +336,7 @@ def _parse_beyond_floats(text: str | bytes) -> Any:
         content = _loads_exactly(text) if _has_long_integer(text) else None
     except (ValueError, RecursionError):
         return text
-    return Document(content, type(text) is bytes, text) if type(content) is dict else text
+    return content if type(content) is dict else text
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -321,7 +360,12 @@ def _refuse_constant(name: str) -> None:
 
 def _has_long_integer(text: str | bytes) -> bool:
     """Whether an integer beyond 64 bits may be in the text: a run of digits so long, not behind a decimal point."""
-    shape = (text if isinstance(text, bytes) else text.encode()).translate(_SHAPE)
+    encoded = text if isinstance(text, bytes) else text.encode()
+    return _has_long_run(encoded) and _has_long_run(_STRINGS.sub(b'""', encoded))
+
+
+def _has_long_run(text: bytes) -> bool:
+    shape = text.translate(_SHAPE)
     return _LONG in shape and (
         _LONG_POSITIVE in shape or _LONG_NEGATIVE in shape or shape.startswith(_LONG_POSITIVE[1:])
     )

@@ -13,12 +13,25 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langstream.errors import RecordError
-from langstream.records import AvroValue, Document, Headers, Record, SimpleRecord, header_text, parse_document
+from langstream.records import (
+    AvroValue,
+    Document,
+    Headers,
+    Record,
+    SimpleRecord,
+    header_text,
+    parse_document,
+    parse_object,
+)
 
 STRING, BYTES, MAP, AVRO = "STRING", "BYTES", "MAP", "AVRO"
 
-UNCHANGED, OWNED, REPLACED = 0, 1, 2
-"""Of a value or key: as it came; a dict of the working record's own; something else that nobody may change."""
+_new: Any = object.__new__
+
+UNREAD, SHARED, FRESH, OWNED, REPLACED = range(5)
+"""States of a value or key. As it came: not looked at; known to the source as well; a dict that was parsed here, and
+nobody else refers to. Changed (`OWNED` and what follows): a dict of the working record's own; something else that
+nobody may change."""
 
 
 def schema_type_of(value: Any) -> str | None:
@@ -55,13 +68,13 @@ class WorkingRecord:
     __slots__ = (
         "_documents",
         "_headers",
+        "_key",
         "_key_state",
+        "_key_type",
         "_properties",
         "_value_state",
         "destination_topic",
         "emitted",
-        "key",
-        "key_type",
         "message_key",
         "record",
         "source",
@@ -71,49 +84,60 @@ class WorkingRecord:
 
     value: Any
     value_type: str | None
-    key: Any
-    key_type: str | None
-    record: Any
-    """The current item of a loop."""
 
-    def __init__(self, source: SimpleRecord) -> None:
+    def __init__(self, source: SimpleRecord, parse: Callable[[Any], Any] | None = parse_object) -> None:
+        """`parse`: what parses the value, if it is text; None to leave it alone."""
         self.source = source
+        self.record: Any = None  # the current item of a loop
         self.message_key: Any = None
         self.destination_topic = source.destination
         self.emitted: list[Record] | None = None
-        self._documents: tuple[Document, ...] = ()  # made of text by `settle`
+        self._documents: tuple[Document, ...] = ()  # beside those of the source
         self._headers: dict[str, str | None] | None = None  # changed headers; None: as in the source
         self._properties: dict[str, str] | None = None
-        self._value_state = self._key_state = UNCHANGED
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Fills what is not set until it is first looked at: value and key with their types, the loop's item."""
-            if name == "value" or name == "value_type":
-                self.open_value()
-            elif name == "key" or name == "key_type":
-                self.key, self.key_type = _opened(self.source.parsed_key())
-            elif name == "record":
-                self.record = None
-            else:
-                raise AttributeError(name)
-            return getattr(self, name)
-
-    def open_value(self) -> None:
-        """Parse the value. Only worth calling where it is sure to be looked at, and nothing changed it yet."""
-        source = self.source
+        self._key_state = UNREAD
+        if parse is None:
+            self._value_state = UNREAD
+            return
         value = source._value
-        kind = type(value)
-        if kind is str or kind is bytes:
-            value = source._value = parse_document(value)
-            kind = type(value)
-        if kind is Document:
+        if type(value) is str:  # the usual case, without a call
+            self.value = value = parse(value)
+            self.value_type = STRING
+            self._value_state = FRESH if type(value) is dict else SHARED
+        else:
+            self._read_value(value)
+
+    def _read_value(self, value: Any) -> None:
+        self._value_state = SHARED
+        if type(value) is Document:
             self.value = value.content
             self.value_type = BYTES if value.binary else STRING
+        elif type(value) is str or type(value) is bytes:
+            self.value = parse_object(value)
+            self.value_type = schema_type_of(value)
+            if type(self.value) is dict:
+                self._value_state = FRESH
         else:
             self.value = value
             self.value_type = schema_type_of(value)
+
+    def _read_key(self) -> None:
+        self._key, self._key_type = _opened(self.source.parsed_key())
+        self._key_state = SHARED
+
+    @property
+    def key(self) -> Any:
+        """The key; an object if it is the text of one."""
+        if self._key_state == UNREAD:
+            self._read_key()
+        return self._key
+
+    @property
+    def key_type(self) -> str | None:
+        """What the key arrived as."""
+        if self._key_state == UNREAD:
+            self._read_key()
+        return self._key_type
 
     @property
     def topic_name(self) -> str | None:
@@ -150,8 +174,10 @@ class WorkingRecord:
         content = self.value
         if type(content) is not dict:
             raise RecordError(f"the value is not structured: it is {described(content)}")
-        if self._value_state != OWNED:
-            content = self.value = content.copy()
+        state = self._value_state
+        if state != OWNED:
+            if state != FRESH:
+                content = self.value = content.copy()
             self._value_state = OWNED
         return content
 
@@ -161,7 +187,7 @@ class WorkingRecord:
         if type(content) is not dict:
             raise RecordError(f"the key is not structured: it is {described(content)}")
         if self._key_state != OWNED:
-            content = self.key = content.copy()
+            content = self._key = content.copy()
             self._key_state = OWNED
         return content
 
@@ -179,10 +205,21 @@ class WorkingRecord:
 
     def freeze(self) -> None:
         """Let later changes copy first, because something may refer to the present value or key."""
-        if self._value_state == OWNED:
+        if self._value_state == FRESH:
+            self._share()
+        elif self._value_state == OWNED:
             self._value_state = REPLACED
         if self._key_state == OWNED:
             self._key_state = REPLACED
+
+    def _share(self) -> None:
+        """Let the source (or, if somebody else did so, the list of documents) know what was parsed."""
+        self._value_state = SHARED
+        text = self.source._value
+        if type(text) is Document:
+            self._documents += (Document(self.value, text.binary, text.text()),)
+        else:
+            self.source._value = Document(self.value, type(text) is bytes, text)
 
     def freeze_for(self, results: Iterable[Any]) -> None:
         """Freeze if one of the results can refer to the present value or key."""
@@ -193,14 +230,18 @@ class WorkingRecord:
 
     def replace_value(self, content: Any, value_type: str | None = STRING) -> None:
         """Put another value in place of the whole value."""
+        if type(content) in CONTAINERS:
+            self.freeze()
         self.value = content
         self.value_type = value_type
         self._value_state = REPLACED
 
     def replace_key(self, content: Any, key_type: str | None = STRING) -> None:
         """Put another key in place of the whole key."""
-        self.key = content
-        self.key_type = key_type
+        if type(content) in CONTAINERS:
+            self.freeze()
+        self._key = content
+        self._key_type = key_type
         self._key_state = REPLACED
 
     def settle(self) -> None:
@@ -210,8 +251,8 @@ class WorkingRecord:
             self.message_key = None
         if self._value_state == REPLACED and (type(self.value) is str or type(self.value) is bytes):
             self.value, self.value_type = _opened(self._parsed(self.value))
-        if self._key_state == REPLACED and (type(self.key) is str or type(self.key) is bytes):
-            self.key, self.key_type = _opened(self._parsed(self.key))
+        if self._key_state == REPLACED and (type(self._key) is str or type(self._key) is bytes):
+            self._key, self._key_type = _opened(self._parsed(self._key))
 
     def _parsed(self, text: str | bytes) -> Any:
         parsed = parse_document(text)
@@ -229,32 +270,45 @@ class WorkingRecord:
     def to_record(self) -> SimpleRecord:
         """The record that leaves the agent: the source itself if nothing was changed."""
         source = self.source
-        if self._value_state != UNCHANGED:
-            value = self.value
-            if type(value) is dict:
-                kind = self.value_type
-                if self._value_state == OWNED and kind == STRING:  # the usual case
-                    value = Document(value)
-                else:
-                    value = self._written(value, kind, self._value_state)
-        else:
+        state = self._value_state
+        if state < OWNED:
+            if state == FRESH:
+                self._share()
             value = source._value
             if (
-                self._key_state == UNCHANGED
+                self._key_state < OWNED
                 and self._headers is None
                 and self.message_key is None
                 and self.destination_topic == source.destination
             ):
                 return source
+        else:
+            value = self.value
+            if type(value) is dict:
+                self._value_state = REPLACED  # from now on, the result refers to it
+                if state == OWNED and self.value_type == STRING:  # the usual case
+                    document = _new(Document)
+                    document.content = value
+                    document.binary = False
+                    document._text = None
+                    value = document
+                else:
+                    value = self._written(value, self.value_type, state)
         key = self.message_key
         if key is None:
             key = source._key
-            if self._key_state != UNCHANGED:
-                key = self.key
+            if self._key_state >= OWNED:
+                key = self._key
                 if type(key) is dict:
-                    key = self._written(key, self.key_type, self._key_state)
-        headers = source._headers if self._headers is None else self._written_headers(self._headers)
-        result = SimpleRecord(value, key, headers, source._origin, source._timestamp)
+                    key = self._written(key, self._key_type, self._key_state)
+                    if self._key_state == OWNED:
+                        self._key_state = REPLACED
+        result: SimpleRecord = _new(SimpleRecord)  # not by its constructor, which would take twice the time
+        result._value = value
+        result._key = key
+        result._headers = source._headers if self._headers is None else self._written_headers(self._headers)
+        result._origin = source._origin
+        result._timestamp = source._timestamp
         result.destination = self.destination_topic
         return result
 
@@ -283,6 +337,23 @@ class WorkingRecord:
                 headers.append((name, changed[name]))
         headers.extend((name, text) for name, text in changed.items() if name not in written)
         return tuple((name, value) for name, value in headers if value is not None or name not in changed)
+
+
+class UnreadRecord(WorkingRecord):
+    """A working record whose value is parsed when somebody first looks at it; looking takes longer every time."""
+
+    __slots__ = ()
+
+    def __init__(self, source: SimpleRecord, _parse: object = None) -> None:
+        super().__init__(source, None)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("value", "value_type"):
+                raise AttributeError(name)
+            self._read_value(self.source._value)
+            return getattr(self, name)
 
 
 CONTAINERS = frozenset((dict, list, tuple, AvroValue))

@@ -158,7 +158,7 @@ def test_json_is_parsed_once_and_written_once(make: Make) -> None:
     processor = chain(make)
     with (
         patch.object(records_module, "_loads", wraps=orjson.loads) as loads,
-        patch.object(records_module, "dump_json", wraps=records_module.dump_json) as dump,
+        patch.object(records_module, "_dumps", wraps=orjson.dumps) as dump,
     ):
         (outcome,) = processor.process_batch([SimpleRecord('{"a": 1}', "k")])
         assert (loads.call_count, dump.call_count) == (1, 0)

@@ -14,6 +14,7 @@ from langstream.agents.transform.step import Apply
 from langstream.agents.working_record import CONTAINERS, WorkingRecord, schema_type_of
 from langstream.errors import RecordError
 from langstream.expressions import SchemaType, coerce, compile_expression
+from langstream.expressions.numbers import INT64_MAX, INT64_MIN
 from langstream.records import AvroValue
 
 Evaluate: TypeAlias = Callable[[WorkingRecord], Any]
@@ -81,18 +82,25 @@ def _evaluate(field: FieldSpec, convert: Convert | None = None) -> Evaluate:
     evaluate = compile_expression(field.expression)
     if convert is None:
         convert = check_inferred if field.declared is None else _conversion(field.declared)
-    finish, name = convert, field.name
-    plain = _NEVER_CONVERTED if field.declared is None else frozenset((_EXACT.get(field.declared),))
+    finish, name, kept = convert, field.name, _kept(field)
 
     def result(working: WorkingRecord) -> Any:
         try:
             found = evaluate(working)
             # the usual case first: text where text is wanted
-            return found if type(found) in plain else finish(found)
+            return found if type(found) in kept else finish(found)
         except RecordError as error:
             raise RecordError(f"{name}: {error}") from error
 
     return result
+
+
+def _kept(field: FieldSpec) -> frozenset[type]:
+    """Classes of results that need no conversion."""
+    if field.declared is None:
+        return _NEVER_CONVERTED
+    exact = _EXACT.get(field.declared)
+    return frozenset(() if exact is None else (exact,))
 
 
 def _conversion(declared: SchemaType) -> Convert:
@@ -152,14 +160,21 @@ def _value_members(fields: Sequence[FieldSpec]) -> Change:
 def _value_member(field: FieldSpec) -> Change:
     """The most frequent computation, with as few calls as can be."""
     in_avro = _avro_members((field,))
-    member, evaluate = field.target.member or "", _evaluate(field, _json_result(field))
+    member, name, kept, integers = field.target.member or "", field.name, _kept(field), field.declared is None
+    evaluate, finish = compile_expression(field.expression), _json_result(field)
 
     def set_member(working: WorkingRecord) -> None:
         content = working.value
         if type(content) is dict:
-            result = evaluate(working)
-            if type(result) in CONTAINERS:
-                working.freeze()
+            try:
+                result = evaluate(working)
+                kind = type(result)
+                if kind not in kept and not (integers and kind is int and INT64_MIN <= result <= INT64_MAX):
+                    result = finish(result)
+                    if type(result) in CONTAINERS:
+                        working.freeze()
+            except RecordError as error:
+                raise RecordError(f"{name}: {error}") from error
             working.own_value()[member] = result
         elif type(content) is AvroValue:
             working.replace_value(in_avro(content, working), "AVRO")

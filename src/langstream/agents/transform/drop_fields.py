@@ -35,18 +35,22 @@ def _drop_fields(names: tuple[str, ...], in_key: bool, in_value: bool) -> Apply:
         if in_value:
             content = working.value
             if type(content) is dict:
+                owned = False
                 for name in names:
                     if name in content:
-                        content = working.own_value()
+                        if not owned:
+                            content, owned = working.own_value(), True
                         del content[name]
             elif type(content) is AvroValue:
                 _drop_avro(content, working.replace_value)
         if in_key:
             content = working.key
             if type(content) is dict:
+                owned = False
                 for name in names:
                     if name in content:
-                        content = working.own_key()
+                        if not owned:
+                            content, owned = working.own_key(), True
                         del content[name]
             elif type(content) is AvroValue:
                 _drop_avro(content, working.replace_key)

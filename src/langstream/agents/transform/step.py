@@ -11,22 +11,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from langstream.agents.working_record import WorkingRecord
+from langstream.agents.working_record import UnreadRecord, WorkingRecord
 from langstream.configuration.model import Configuration, Expression
 from langstream.errors import RecordError
 from langstream.expressions import compile_condition
-from langstream.records import Record, SimpleRecord
+from langstream.records import Record, SimpleRecord, parser_of
 from langstream.sdk.contract import AgentContext, Outcome, Processor
 
 Apply: TypeAlias = Callable[[WorkingRecord], "Sequence[Record] | None"]
 """Works on a record. None: it goes on to the next step; a sequence is all that becomes of it."""
+
+Condition: TypeAlias = Callable[[WorkingRecord], bool]
 
 DROPPED: Sequence[Record] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One agent's part of a chain. `agent` says whose, for messages.
+    """One agent's part of a chain. `agent` says whose, for messages; records for which `when` does not hold pass.
 
     `reads_value` tells that it begins by looking at the value, so that the value may as well be parsed at once.
     """
@@ -34,6 +36,7 @@ class Step:
     apply: Apply
     agent: str
     reads_value: bool = True
+    when: Condition | None = None
 
 
 class Conditional(Configuration):
@@ -57,18 +60,20 @@ class TransformProcessor(Processor):
         """One outcome per record: its result, nothing if it was dropped, or the error."""
         steps = self.steps
         reads_value = bool(steps) and steps[0].reads_value
+        begin = WorkingRecord if reads_value else UnreadRecord
+        parse = parser_of([value for record in records if type(value := record._value) is str] if reads_value else ())
         outcomes: list[Outcome] = []
         add = outcomes.append
         for record in records:
             step = None
             try:
-                working = WorkingRecord(record)
-                if reads_value:
-                    working.open_value()
+                working = begin(record, parse)
                 for step in steps:
-                    results = step.apply(working)
-                    if results is not None:
-                        break
+                    holds = step.when
+                    if holds is None or holds(working):
+                        results = step.apply(working)
+                        if results is not None:
+                            break
                 else:
                     results = (working.to_record(),)
                 add(results if working.emitted is None else (*working.emitted, *results))
@@ -101,12 +106,7 @@ def step_when(when: str | None, apply: Apply, agent: str, *, reads_value: bool =
     """A step for the records for which a condition holds; without one, for all."""
     if when is None:
         return Step(apply, agent, reads_value)
-    holds = compile_condition(when)
-
-    def apply_when(working: WorkingRecord) -> Sequence[Record] | None:
-        return apply(working) if holds(working) else None
-
-    return Step(apply_when, agent, mentions_value(when))
+    return Step(apply, agent, mentions_value(when), compile_condition(when))
 
 
 def mentions_value(expression: str) -> bool:
