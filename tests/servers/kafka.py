@@ -139,7 +139,7 @@ class Kafka:
         from confluent_kafka.admin import AdminClient
 
         if self._admin is None:
-            self._admin = AdminClient({"bootstrap.servers": self.bootstrap})
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         names = [name for name in self._admin.list_topics(timeout=10).topics if not name.startswith("__")]
         for answer in self._admin.delete_topics(names).values() if names else ():
             answer.result(10)
@@ -152,6 +152,7 @@ class Kafka:
 
     def stop(self) -> None:
         """End all, without ceremony: the data is not needed any more."""
+        self._admin = None
         for number in list(self._processes):
             self.kill(number)
 
