@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from langstream.application.model import Resource
 from langstream.configuration.options import options
-from langstream.services.ai.contract import AI_RESOURCE_TYPES, AIProvider
+from langstream.services.ai.contract import AI_RESOURCE_TYPES, AIProvider, AIService
 from langstream.services.ai.remote import RemoteConfiguration
-from langstream.services.ai.selection import AI_PROVIDERS
+from langstream.services.ai.selection import AI_PROVIDERS, connect
 
 LIMITS = ["max-attempts", "connect-timeout-seconds", "request-timeout-seconds", "idle-timeout-seconds"]
 REMOTE = [name for name in AI_RESOURCE_TYPES if name != "local-ai-configuration"]
@@ -25,6 +26,24 @@ def test_every_type_has_its_provider(name: str) -> None:
     assert declared.resource_type == name
     assert declared.summary.endswith(".")
     assert declared.metrics_prefix.isidentifier()
+
+
+CONFIGURATIONS: dict[str, dict[str, str]] = {
+    "open-ai-configuration": {"access-key": "k"},
+    "vertex-configuration": {"api-key": "k"},
+    "hugging-face-configuration": {},
+    "bedrock-configuration": {"api-key": "k"},
+    "ollama-configuration": {"url": "http://x"},
+    "anthropic-configuration": {"access-key": "k"},
+    "local-ai-configuration": {},
+}
+
+
+@pytest.mark.parametrize("name", AI_RESOURCE_TYPES)
+def test_every_provider_connects(name: str) -> None:
+    connected = connect({"r": Resource("r", "R", name, CONFIGURATIONS[name])}, None)
+    assert connected.provider is provider(name)
+    assert isinstance(connected.service, AIService)
 
 
 @pytest.mark.parametrize("name", REMOTE)
