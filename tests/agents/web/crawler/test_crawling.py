@@ -248,7 +248,7 @@ def canonical(target: str, text: str = "same") -> str:
 
 async def test_a_page_is_emitted_under_its_canonical_address_only(site: Site, crawler: Crawler) -> None:
     site.pages |= {"/": canonical("/home"), "/home": canonical("/home"), "/deep": "d"}
-    assert keys(await crawler.crawl(site), site) == ["/home", "/deep"]
+    assert sorted(keys(await crawler.crawl(site), site)) == ["/deep", "/home"]
 
 
 async def test_canonical_addresses_that_lead_nowhere_or_in_circles_lose_no_page(site: Site, crawler: Crawler) -> None:

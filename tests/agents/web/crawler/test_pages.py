@@ -44,7 +44,7 @@ def skeleton(*lines: str) -> str:
         ("<ul><li>1<li>2</ul>", ["<ul>", " <li>1</li>", " <li>2</li>", "</ul>"]),
         ("<pre>\n a\n  b</pre>", ["<pre> a\n  b</pre>"]),
         ("a<br>b", ["a<br>b"]),
-        ("x<script>if (a < b) '</p>'</script>", ["x<script>if (a < b) '</p>'</script>"]),
+        ("x<script>if (a < b) '</p>'</script>", ["x", "<script>if (a < b) '</p>'</script>"]),
         ('<img alt="a > b &quot;c&quot;">', ['<img alt="a &gt; b &quot;c&quot;">']),
         ("1 &lt; 2 &amp; 3", ["1 &lt; 2 &amp; 3"]),
     ],

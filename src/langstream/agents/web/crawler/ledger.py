@@ -58,7 +58,7 @@ COUNTED = (State.PENDING, State.DONE, State.UNWANTED, State.GONE, State.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An address to visit. `plain`: emit it whatever its canonical link says."""
+    """An address to visit. `plain`: emit it whatever its canonical link says; `seen`: it was delivered before."""
 
     id: int
     url: str
@@ -66,6 +66,7 @@ class Entry:
     depth: int
     attempts: int
     plain: bool
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +149,14 @@ class Ledger:
         """The next addresses of a site, in the order in which they were found."""
         with self._lock:
             found = self._database.execute(
-                "SELECT id, url, kind, depth, attempts, plain FROM frontier "
+                "SELECT id, url, kind, depth, attempts, plain, "
+                "EXISTS (SELECT 1 FROM delivered WHERE delivered.url = frontier.url) FROM frontier "
                 "WHERE state = 0 AND site = ? AND id > ? ORDER BY id LIMIT ?",
                 (site, after, rows),
             ).fetchall()
         return [
-            Entry(id, url, Kind(kind), depth, attempts, bool(plain)) for id, url, kind, depth, attempts, plain in found
+            Entry(id, url, Kind(kind), depth, attempts, bool(plain), bool(seen))
+            for id, url, kind, depth, attempts, plain, seen in found
         ]
 
     def pending_sites(self) -> list[str]:

@@ -1,7 +1,8 @@
 """HTML written out so that people and splitters can read it: blocks on lines of their own, one blank per level.
 
-The tree comes from an HTML5 parser, whose own serialisation is regular; this module only puts line breaks where they
-mean nothing. Text inside `pre`, `textarea`, `script` and `style` is left as it is.
+The tree comes from an HTML5 parser, whose own serialisation is regular (`<` and `>` stand for tags and nothing else);
+this module only puts line breaks where they mean nothing. It looks at blocks alone: what is between two of them is
+copied, blanks made one. Text inside `pre`, `textarea`, `script` and the like is left as it is.
 """
 
 from __future__ import annotations
@@ -9,126 +10,114 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_BLOCKS: Final = """
+    html head body frameset frame noframes script noscript style meta link title base section nav aside hgroup header
+    footer p h1 h2 h3 h4 h5 h6 ul ol pre div blockquote hr address figure figcaption form fieldset dl dt dd li table
+    caption thead tfoot tbody colgroup col tr th td details summary menu template article main center dir search"""
+"""Elements that stand on lines of their own; all others stand within lines."""
+_HOLD_WORDS: Final = frozenset("title p h1 h2 h3 h4 h5 h6 pre address li th td dt dd summary caption".split())  # noqa: SIM905
+"""Blocks whose content begins right after the tag."""
+_VOID: Final = frozenset(("base", "col", "frame", "hr", "link", "meta"))
+_RAW: Final = "script|style|textarea|xmp|listing|iframe|noembed|noframes|plaintext"
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_INLINE: Final = _words("""
-    a abbr acronym area audio b base basefont bdi bdo big br button canvas cite code command data datalist del dfn
-    device em embed font i iframe img input ins kbd keygen label map mark math meter noscript object output param
-    progress q rb rp rt rtc ruby s samp script select slot small source span strike strong style sub summary sup svg
-    textarea time track tt u var video wbr title option optgroup""")
-"""Elements that stand within lines."""
-_HOLDS_LINES: Final = _words("a address button del h1 h2 h3 h4 h5 h6 ins li p pre s script style td th title")
-"""Elements whose content begins right after the tag."""
-_VOID: Final = _words("area base br col embed hr img input link meta param source track wbr")
 _TOKEN: Final = re.compile(
-    r"<!--.*?-->|<!DOCTYPE[^>]*>"
-    r"|<(?P<raw>textarea|script|style|xmp|listing|iframe|noembed|noframes)(?:\s[^<>\"]*(?:\"[^\"]*\"[^<>\"]*)*)?>"
-    r".*?</(?P=raw)>"
-    r"|<(?P<close>/)?(?P<name>[^\s/>]+)(?:\s+[^\s=>]+(?:=\"[^\"]*\")?)*\s*>"
-    r"|(?P<text>[^<]+)|<",
+    rf"<!--.*?-->|<!DOCTYPE[^>]*>|<(?P<raw>{_RAW})(?:\s[^<>]*)?>.*?</(?P=raw)>"
+    rf"|<(?P<close>/)?(?P<name>{'|'.join(sorted(_BLOCKS.split(), reverse=True))})(?:\s[^<>]*)?>",
     re.DOTALL,
 )
-_SPACE: Final = re.compile(r"[ \t\n\r\f]+")
 _BLANKS: Final = " \t\n\r\f"
+_TAG_OR_BLANKS: Final = re.compile(r"(<[^<>]*>)|[ \t\n\r\f]+")
+_RAW_BLOCKS: Final = frozenset(("script", "style", "noframes"))
 
 
 def pretty(html: str) -> str:
     """The serialised document with its blocks on lines of their own."""
     writer = _Writer()
+    position = 0
     for match in _TOKEN.finditer(html):
-        kind = match.lastgroup
-        if kind == "text":
-            writer.text(match["text"])
-        elif kind == "raw":
-            writer.whole(match[0], match["raw"])
-        elif kind != "name":
-            writer.text(match[0]) if match[0] == "<" else writer.whole(
-                match[0], "doctype" if html[match.start() + 2] != "-" else ""
-            )
+        begin, end = match.span()
+        if begin > position:
+            writer.words(html[position:begin])
+        position = end
+        name = match["name"]
+        if name is None:
+            raw = match["raw"]
+            writer.whole(match[0], raw in _RAW_BLOCKS or (raw is None and html[begin + 2] != "-"))
         elif match["close"]:
-            writer.close(match["name"])
+            writer.close(name)
         else:
-            writer.open(match[0], match["name"])
+            writer.open(match[0], name)
+    if position < len(html):
+        writer.words(html[position:])
     return "".join(writer.parts)
 
 
-class _Element:
-    """An element that is being written."""
-
-    __slots__ = ("after_block", "empty", "holds_words", "lines", "name")
-
-    def __init__(self, name: str, lines: bool) -> None:
-        self.name = name
-        self.holds_words = name not in _INLINE or name in ("title", "option")
-        self.lines = lines  # what it holds stands on lines of its own
-        self.empty = True
-        self.after_block = False  # what was written last inside was a block
-
-
 class _Writer:
-    """Writes tokens and decides where lines end."""
+    """Writes blocks and what is between them, and decides where lines end."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
-        self._open = [_Element("", True)]
-        self._space = False
+        self._open: list[str] = []
+        self._name = ""  # of the innermost block
+        self._fresh = True  # the last thing written was a block or its beginning: a line may begin here
+        self._empty = True  # nothing was written inside of the innermost block
         self._verbatim = 0
 
-    def text(self, text: str) -> None:
-        """A piece of text; blanks count once, and not at the ends of lines."""
+    def words(self, text: str) -> None:
+        """Text and elements within lines. Blanks count once, and not beside blocks."""
         if self._verbatim:
             self.parts.append(text)
             return
-        words = text.strip(_BLANKS)
-        if not words:
-            self._space = True
-            return
-        self._begin(False, text[0] in _BLANKS)
-        self.parts.append(_SPACE.sub(" ", words))
-        self._space = text[-1] in _BLANKS
+        if self._fresh:
+            text = text.lstrip(_BLANKS)
+            if not text:
+                return
+            if not (self._empty and self._name in _HOLD_WORDS):
+                self._line()
+        if "\n" in text or "  " in text or "\t" in text or "\r" in text or "\f" in text:
+            text = _TAG_OR_BLANKS.sub(lambda match: match[1] or " ", text)
+        self.parts.append(text)
+        self._fresh = self._empty = False
+
+    def whole(self, markup: str, block: bool) -> None:
+        """An element or comment whose content is left alone."""
+        if not self._verbatim and (block or (self._fresh and not (self._empty and self._name in _HOLD_WORDS))):
+            self._end_words()
+            self._line()
+        self.parts.append(markup)
+        self._fresh = block
+        self._empty = False
 
     def open(self, tag: str, name: str) -> None:
-        """A start tag."""
-        block = name not in _INLINE
-        self._begin(block)
+        """A start tag of a block."""
+        if not self._verbatim:
+            self._end_words()
+            self._line()
         self.parts.append(tag)
+        self._fresh, self._empty = True, False
+        if name in _VOID:
+            return
+        self._open.append(name)
+        self._name, self._empty = name, True
         self._verbatim += name == "pre"
-        if name not in _VOID:
-            self._open.append(_Element(name, block and name not in _HOLDS_LINES))
 
     def close(self, name: str) -> None:
-        """An end tag."""
-        element = self._open[-1]
-        if element.name == name and len(self._open) > 1:
+        """An end tag of a block."""
+        if self._name == name and self._open:
             self._open.pop()
+            self._name = self._open[-1] if self._open else ""
             self._verbatim -= name == "pre"
-            if element.lines and not element.empty and not self._verbatim:
-                self._line()
-            if element.name not in _INLINE:
-                self._space = False
+            if not self._verbatim and name != "pre":
+                self._end_words()
+                if not self._empty and name not in _HOLD_WORDS:
+                    self._line()
         self.parts.append(f"</{name}>")
+        self._fresh, self._empty = True, False
 
-    def whole(self, markup: str, name: str) -> None:
-        """An element or comment whose content is left alone; a comment stands within lines, a doctype does not."""
-        self._begin(bool(name) and name not in _INLINE)
-        self.parts.append(markup)
-
-    def _begin(self, block: bool, space: bool = False) -> None:
-        parent = self._open[-1]
-        if self._verbatim:
-            parent.empty = False
-            return
-        if block or parent.after_block or (parent.lines and parent.empty):
-            self._line()
-        elif (space or self._space) and not (parent.empty and parent.holds_words):
-            self.parts.append(" ")
-        self._space = False
-        parent.empty = False
-        parent.after_block = block
+    def _end_words(self) -> None:
+        if not self._fresh and self.parts[-1][-1:] == " ":
+            self.parts[-1] = self.parts[-1].rstrip(_BLANKS)
 
     def _line(self) -> None:
         if self.parts:
-            self.parts.append("\n" + " " * (len(self._open) - 1))
+            self.parts.append("\n" + " " * len(self._open))

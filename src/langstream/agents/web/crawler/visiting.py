@@ -134,7 +134,7 @@ class Visitor:
     # --- pages ------------------------------------------------------------------------------------------------------
 
     async def _visit_page(self, lane: Lane, entry: Entry) -> None:
-        known = await asyncio.to_thread(self._ledger.delivered, entry.url)
+        known = await asyncio.to_thread(self._ledger.delivered, entry.url) if entry.seen else None
         headers = _conditions(known) if self._conditional else {}
         answer = await self._parts.fetcher.get(entry.url, headers=headers, wanted=self._wants)
         if _leads_to(entry.url, answer) == entry.url:  # it wants its cookie back
@@ -164,16 +164,23 @@ class Visitor:
             await self._close(entry, State.REDIRECT, self._admitted([target], entry))
 
     async def _understand(self, entry: Entry, answer: Fetched, body: bytes, known: Delivered | None) -> None:
-        robots_tag = answer.headers.get("X-Robots-Tag", "")
-        page = await asyncio.to_thread(read_page, entry.url, body, answer.content_type, robots_tag, self._parts.reading)
-        if not self._options.allow_non_html_contents and page.is_binary:
+        page, links, enter = await asyncio.to_thread(self._take_in, entry, answer, body, known)
+        self._parts.lanes.wake(enter)
+        if page.is_binary and not self._options.allow_non_html_contents:
             await self._close(entry, State.UNWANTED)
-            return
-        links = self._admitted(page.links, entry)
-        if not page.index:
+        elif not page.index:
             await self._close(entry, State.EXCLUDED, links)
         elif not await self._left_to_canonical(entry, page, links):
             await self._emit(entry, answer, page, known)
+
+    def _take_in(
+        self, entry: Entry, answer: Fetched, body: bytes, known: Delivered | None
+    ) -> tuple[Page, list[str], set[str]]:
+        """In one go in a thread: read the page and enter its links. Binary contents have none."""
+        robots_tag = answer.headers.get("X-Robots-Tag", "")
+        page = read_page(entry.url, body, answer.content_type, robots_tag, self._parts.reading)
+        links = self._admitted(page.links, entry)
+        return page, links, self._ledger.add(links, entry.depth + 1) if links else set()
 
     async def _left_to_canonical(self, entry: Entry, page: Page, links: Sequence[str]) -> bool:
         target = page.canonical
@@ -183,7 +190,7 @@ class Visitor:
         if sites is None:
             return False
         self._parts.lanes.wake(sites)
-        if await asyncio.to_thread(self._ledger.delivered, entry.url) is not None:
+        if entry.seen:
             await self._parts.reports.vanished(entry, State.ALIAS)
         return True
 
@@ -193,7 +200,6 @@ class Visitor:
         if diff not in self._options.emit_content_diff:
             await self._same(entry, delivered)
             return
-        await self._enter(self._admitted(page.links, entry), entry.depth + 1, Kind.PAGE)
         self._parts.reports.emit(entry, page, delivered, diff)
 
     async def _same(self, entry: Entry, page: Delivered) -> None:
@@ -232,8 +238,7 @@ class Visitor:
 
     async def _close(self, entry: Entry, state: State, links: Sequence[str] = ()) -> None:
         """The address is dealt with; a page delivered earlier is reported as vanished before that is written down."""
-        may_vanish = state in _VANISHED and entry.kind is not Kind.SITEMAP
-        if may_vanish and await asyncio.to_thread(self._ledger.delivered, entry.url) is not None:
+        if entry.seen and state in _VANISHED and entry.kind is not Kind.SITEMAP:
             await self._enter(links, entry.depth + 1, Kind.PAGE)
             await self._parts.reports.vanished(entry, state)
             return
