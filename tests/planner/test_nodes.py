@@ -25,9 +25,8 @@ from langstream.planner.plan import ExecutionPlan
 from langstream.planner.planning import plan as plan_application
 
 if TYPE_CHECKING:
-    from tests.planner.conftest import Plan
-
     from langstream.planner.catalogue import Catalogue
+    from tests.planner.conftest import Plan
 
 TOPICS = "topics: [{name: in}, {name: out}]\n"
 
