@@ -135,12 +135,12 @@ class GoogleServer:
         names = sorted(name for name in objects if name.startswith(prefix))
         if delimiter:
             names = [name for name in names if delimiter not in name[len(prefix) :]]
-        start = int(request.query.get("pageToken", "0"))
+        names = [name for name in names if name > request.query.get("pageToken", "")]
         content: dict[str, Any] = {}
-        if page := names[start : start + PAGE]:
+        if page := names[:PAGE]:
             content["items"] = [_described(name, objects[name]) for name in page]
-        if start + PAGE < len(names):
-            content["nextPageToken"] = str(start + PAGE)
+        if len(names) > PAGE:
+            content["nextPageToken"] = page[-1]
         return web.json_response(content)
 
     def _found(self, request: web.Request) -> Stored | web.Response:

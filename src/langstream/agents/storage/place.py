@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Protocol, TypeAlias
-from zlib import crc32
 
 from langstream.errors import ServiceError
 from langstream.services.objects.contract import Content, ObjectStore, StoredObject, Version
@@ -66,7 +66,10 @@ class Share:
     replicas: int = 1
 
     def __contains__(self, name: str) -> bool:
-        return self.replicas == 1 or crc32(name.encode("utf-8", "surrogateescape")) % self.replicas == self.replica
+        if self.replicas == 1:
+            return True
+        digest = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+        return int.from_bytes(digest) % self.replicas == self.replica
 
 
 def within(total_bytes: int, files: Sequence[tuple[str, Version]]) -> Iterator[tuple[str, Version]]:
