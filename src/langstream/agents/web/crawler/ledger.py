@@ -8,6 +8,7 @@ crawls: it tells changed pages from unchanged ones, and which have vanished. All
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 LAYOUT = 1
 FETCH_ROWS = 256
+REMEMBERED = 100_000
 
 
 class Kind(IntEnum):
@@ -113,6 +115,8 @@ class Ledger:
         self._lock = threading.Lock()
         self._max_urls = max_urls
         self._database = _open(place)
+        self._log = None if place is None else place.with_name(f"{place.name}-wal")
+        self._depths: dict[str, int] = {}  # of addresses known for certain: spares looking them up
         self._counted = 0
         self._count()
 
@@ -254,6 +258,7 @@ class Ledger:
             self._fact("began", now)
             self._fact("ended", None)
             self._counted = 0
+            self._depths.clear()
 
     def end_crawl(self, now: float) -> None:
         """Everything is dealt with."""
@@ -284,10 +289,13 @@ class Ledger:
     def _add(self, urls: Iterable[str], depth: int, kind: Kind, limited: bool) -> set[str]:
         sites: set[str] = set()
         for url in urls:
+            if self._depths.get(url, depth + 1) <= depth:
+                continue
             known = self._one("SELECT depth, id FROM frontier WHERE url = ?", url)
             if known is not None:
                 if depth < known[0]:
                     self._run("UPDATE frontier SET depth = ? WHERE id = ?", depth, known[1])
+                self._remember(url, min(depth, known[0]))
                 continue
             address = parse(url)
             if address is None or (limited and 0 < self._max_urls <= self._counted):
@@ -295,9 +303,15 @@ class Ledger:
             self._run(
                 "INSERT INTO frontier (url, site, kind, depth) VALUES (?, ?, ?, ?)", url, address.site, int(kind), depth
             )
+            self._remember(url, depth)
             self._counted += kind is Kind.PAGE
             sites.add(address.site)
         return sites
+
+    def _remember(self, url: str, depth: int) -> None:
+        if len(self._depths) >= REMEMBERED:
+            self._depths.clear()
+        self._depths[url] = depth
 
     def _settle(self, entry: Entry, state: State, target: str | None) -> set[str]:
         self._run("UPDATE frontier SET state = ?, target = ? WHERE id = ?", int(state), target, entry.id)
@@ -343,7 +357,6 @@ class Ledger:
     def _transaction(self, durable: bool = False) -> Iterator[None]:
         """All or nothing. Durable ones survive a power failure, the others (found again at worst) a crash."""
         with self._lock:
-            self._run(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._run("BEGIN IMMEDIATE")
             counted = self._counted
             try:
@@ -351,8 +364,20 @@ class Ledger:
             except BaseException:
                 self._run("ROLLBACK")
                 self._counted = counted
+                self._depths.clear()
                 raise
             self._run("COMMIT")
+        if durable and self._log is not None:
+            _flush(self._log)
+
+
+def _flush(log: Path) -> None:
+    """Force the write-ahead log to the disk, as SQLite would, but without keeping others from writing meanwhile."""
+    handle = os.open(log, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _open(place: Path | None) -> sqlite3.Connection:
@@ -381,6 +406,7 @@ def _connect(place: str) -> sqlite3.Connection:
                 f"{place} was written by another release (layout {version}, expected {LAYOUT})"
             )
         database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=NORMAL")  # see `_flush` for what has to be safe at once
         database.executescript(_SCHEMA)
         database.execute(f"PRAGMA user_version={LAYOUT}")
     except BaseException:

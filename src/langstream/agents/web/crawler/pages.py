@@ -77,48 +77,61 @@ def _read_html(url: str, body: bytes, content_type: str, index: bool, follow: bo
     from selectolax.lexbor import LexborHTMLParser
 
     text, charset = decode_page(body, content_type)
-    tree = LexborHTMLParser(text.encode("utf-8", "replace").decode())
-    metas = [{name: value or "" for name, value in node.attributes.items()} for node in tree.css("meta")]
+    tree = LexborHTMLParser(text)
+    head = _Head(tree, url)
     if reading.tags:
-        wishes = [
-            meta.get("content", "") for meta in metas if meta.get("name", "").lower() in ("robots", reading.token)
-        ]
-        allowed_index, allowed_follow = _wishes(wishes, reading)
+        allowed_index, allowed_follow = _wishes(head.robots(reading.token), reading)
         index, follow = index and allowed_index, follow and allowed_follow
-    base = _base(tree, url)
-    links = tuple(dict.fromkeys(_links(tree, base, metas, reading))) if reading.links and follow else ()
+    links: tuple[str, ...] = ()
+    if reading.links and follow:
+        links = tuple(dict.fromkeys([*_links(tree, head.base, reading.tags), *head.refreshes()]))
+    canonical = head.canonical() if reading.canonical else None
     if charset != "utf-8":
         _declare_utf8(tree)
     value = pretty(tree.html or "").encode("utf-8", "replace")
-    return Page(value, _recoded(content_type, charset), links, _canonical(tree, base, reading), index)
+    return Page(value, _recoded(content_type, charset), links, canonical, index)
 
 
-def _base(tree: Any, url: str) -> str:
-    node = tree.css_first("base[href]")
-    return (resolve(url, node.attributes["href"] or "") or url) if node is not None else url
+class _Head:
+    """What the head of a page says; searched once."""
+
+    def __init__(self, tree: Any, url: str) -> None:
+        self.base = url
+        self._metas: list[dict[str, str]] = []
+        self._canonical: list[str] = []
+        for node in tree.head.css("base[href], meta, link[rel]") if tree.head is not None else ():
+            attributes = {name: value or "" for name, value in node.attributes.items()}
+            if node.tag == "meta":
+                self._metas.append(attributes)
+            elif node.tag == "base":
+                self.base = resolve(url, attributes["href"]) or self.base if self.base == url else self.base
+            elif "canonical" in attributes["rel"].lower().split() and "href" in attributes:
+                self._canonical.append(attributes["href"])
+
+    def robots(self, token: str) -> list[str]:
+        """What is wished of crawlers in general and of that one."""
+        return [meta.get("content", "") for meta in self._metas if meta.get("name", "").lower() in ("robots", token)]
+
+    def refreshes(self) -> Iterator[str]:
+        """Where the page leads by itself."""
+        for meta in self._metas:
+            refresh = meta.get("http-equiv", "").lower() == "refresh"
+            match = _REFRESH.match(meta.get("content", "")) if refresh else None
+            if match is not None and (url := resolve(self.base, match[1])) is not None:
+                yield url
+
+    def canonical(self) -> str | None:
+        """The page's own name for itself."""
+        return resolve(self.base, self._canonical[0]) if self._canonical else None
 
 
-def _links(tree: Any, base: str, metas: list[dict[str, str]], reading: Reading) -> Iterator[str]:
+def _links(tree: Any, base: str, tags: bool) -> Iterator[str]:
     for node in tree.css("a[href]"):
         attributes = node.attributes
-        if reading.tags and "nofollow" in (attributes.get("rel") or "").lower().split():
+        if tags and (rel := attributes.get("rel")) and "nofollow" in rel.lower().split():
             continue
         if (url := resolve(base, attributes["href"] or "")) is not None:
             yield url
-    for meta in metas:
-        refresh = meta.get("http-equiv", "").lower() == "refresh"
-        match = _REFRESH.match(meta.get("content", "")) if refresh else None
-        if match is not None and (url := resolve(base, match[1])) is not None:
-            yield url
-
-
-def _canonical(tree: Any, base: str, reading: Reading) -> str | None:
-    if not reading.canonical:
-        return None
-    for node in tree.css("head > link[href]"):
-        if "canonical" in (node.attributes.get("rel") or "").lower().split():
-            return resolve(base, node.attributes["href"] or "")
-    return None
 
 
 def _wishes(texts: list[str], reading: Reading) -> tuple[bool, bool]:
