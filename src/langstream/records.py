@@ -239,11 +239,11 @@ def header_text(value: Any) -> str | None:
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
 # orjson turns integers beyond 64 bits into floats, so a text that may hold one goes to the standard parser instead.
-# Such an integer is a run of 20 characters, digits or a sign. Every such run covers four in a row of every fifth
-# character; no shorter one than 16 does, which leaves out the timestamps in milliseconds that most records have.
+# Such an integer is a run of 20 characters, digits or a sign. Every such run covers five in a row of every fourth
+# character; no shorter one than 17 does, which leaves out the timestamps in milliseconds that most records have.
 _NUMERIC: Final = bytes(48 if chr(code) in "-0123456789" else 32 for code in range(128)).ljust(256)
-_MANY_DIGITS: Final = b"0000"
-_SAMPLE: Final = slice(None, None, 5)
+_MANY_DIGITS: Final = b"00000"
+_SAMPLE: Final = slice(None, None, 4)
 _SHAPE: Final = bytes(48 if chr(code).isdigit() else code if chr(code) in "-." else 32 for code in range(128)).ljust(
     256
 )

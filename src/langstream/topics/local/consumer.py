@@ -1,6 +1,7 @@
 """A member of a consumer group.
 
-`poll` hands out rows read ahead; a background task watches the group. When a partition has to move, it is no longer
+`poll` hands out rows read ahead, and begins to read the next ones while the caller works on these; a background task
+watches the group. When a partition has to move, it is no longer
 polled, `on_revoked` may finish and commit what is in flight within a deadline, and only then it is released. Whoever
 misses the deadline finds its commits fenced.
 """
@@ -42,6 +43,8 @@ class LocalConsumer:
         self._buffers: dict[int, Buffer] = {}  # claimed partitions, less those being given up
         self._committed: dict[int, int] = {}
         self._turn = 0
+        self._reading: asyncio.Task[bool] | None = None
+        self._behind = False  # the last reading found so much that there is probably more
         self._records = asyncio.Event()
         self._changes = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -73,7 +76,11 @@ class LocalConsumer:
                 raise RuntimeError("the consumer is not started, or closed")
             fetched = self._take(max_records)
             if fetched:
+                self._begin_reading()
                 return fetched
+            reading, self._reading = self._reading, None
+            if reading and await reading:
+                continue
             with self._log.signals.wait():
                 self._records.clear()
                 if await self._read_ahead(max_records):
@@ -128,6 +135,7 @@ class LocalConsumer:
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
+        await self._stop_reading_ahead()
         self._log.signals.unwatch(self._topic.id, self._records)
         self._log.signals.unwatch(self._topic.id, self._changes)
         self._records.set()
@@ -150,15 +158,29 @@ class LocalConsumer:
         self._turn += 1
         return fetched
 
+    def _begin_reading(self) -> None:
+        """Read on while the caller works, if nothing is left to hand out and there is probably more."""
+        if self._behind and self._reading is None and not any(self._buffers.values()):
+            self._reading = asyncio.create_task(self._read_ahead(READ_AHEAD), name=f"reading {self._name}")
+
+    async def _stop_reading_ahead(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading:
+            reading.cancel()
+            await asyncio.wait([reading])
+            if not reading.cancelled():
+                reading.exception()  # whatever it is, nobody reads any more
+
     async def _read_ahead(self, max_records: int) -> bool:
-        found = False
+        count = 0
         for buffer in self._in_turn():
             partition = self._partition_ids()[buffer.partition]
             runs = await self._log.read(partition, buffer.position, max(max_records, READ_AHEAD))
             if runs and self._buffers.get(partition) is buffer:  # not revoked meanwhile
                 buffer.add(runs)
-                found = True
-        return found
+                count += sum(len(run.rows) for run in runs)
+        self._behind = count >= max_records // 2
+        return count > 0
 
     def _in_turn(self) -> list[Buffer]:
         """The buffers, starting with another one each time so that no partition starves."""
