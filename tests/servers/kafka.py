@@ -34,6 +34,7 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 MEMORY = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 QUIET = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 START_SECONDS = 60
+UNSECURED = 'unsecuredLoginStringClaim_sub="app"'
 USER, PASSWORD = "app", "pass word;'1"
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
@@ -201,7 +202,7 @@ class Kafka:
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512,OAUTHBEARER",
             "listener.name.login.plain.sasl.jaas.config": f"{PLAIN} required user_{USER}=\"{PASSWORD}\";",
             "listener.name.login.scram-sha-512.sasl.jaas.config": f"{SCRAM} required;",
-            "listener.name.login.oauthbearer.sasl.jaas.config": f"{BEARER} required unsecuredLoginStringClaim_sub=\"x\";",
+            "listener.name.login.oauthbearer.sasl.jaas.config": f"{BEARER} required {UNSECURED};",
             **self._tls,
             **self._properties,
         }  # fmt: skip

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Final
 
 from confluent_kafka import Message
 
 from langstream.topics.contract import Fetched
 from langstream.topics.kafka.wire import records
+
+NO_PARTITION: Final = -1
 
 
 class Buffer:
@@ -125,6 +128,8 @@ def by_partition(messages: list[Message]) -> dict[int, list[Message]]:
     divided: dict[int, list[Message]] = {}
     for message in messages:
         partition = message.partition()
+        if partition is None:  # news of the client as a whole
+            partition = NO_PARTITION
         if partition in divided:
             divided[partition].append(message)
         else:

@@ -75,7 +75,8 @@ class Catalogue:
         if not wanted:
             return {}
         first, end = await asyncio.gather(
-            self._offsets(wanted, OffsetSpec.earliest()), self._offsets(wanted, OffsetSpec.latest())
+            self._offsets(wanted, OffsetSpec.earliest()),  # type: ignore[no-untyped-call]
+            self._offsets(wanted, OffsetSpec.latest()),  # type: ignore[no-untyped-call]
         )
         return {partition: (first[partition], end[partition]) for partition in first}
 
@@ -86,7 +87,7 @@ class Catalogue:
     async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
         topic = partitions[0].topic
         futures = self._client.list_offsets(
-            {partition: spec for partition in partitions},
+            dict.fromkeys(partitions, spec),
             isolation_level=IsolationLevel.READ_COMMITTED,
             request_timeout=REQUEST_SECONDS,
         )

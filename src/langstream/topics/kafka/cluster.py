@@ -17,14 +17,16 @@ from langstream.topics.kafka.admin import KafkaAdmin
 from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.consumer import KafkaConsumer
 from langstream.topics.kafka.failures import reason, topic_error
+from langstream.topics.kafka.names import Names
 from langstream.topics.kafka.producer import KafkaProducer
 from langstream.topics.kafka.reader import KafkaReader
 from langstream.topics.kafka.sender import Sender
 from langstream.topics.kafka.settings import ClientSettings
 from langstream.topics.kafka.threads import Threads
-from langstream.topics.kafka.transactions import Names, Transactions, transactions_allowed
+from langstream.topics.kafka.transactions import Transactions, transactions_allowed
 
 CONNECT_SECONDS: Final = 15.0
+CONNECT_ATTEMPT_SECONDS: Final = 0.5
 READER_GROUP: Final = "langstream-reader"
 """The client asks for a group's name even of those who have none; nothing is stored under it."""
 
@@ -47,7 +49,7 @@ class KafkaCluster:
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._threads = Threads()
-        self._names = Names(settings.transactional_id_prefix)
+        self._names = Names()
         self._opened: WeakSet[KafkaConsumer | KafkaReader | KafkaProducer] = WeakSet()
         self._senders: dict[frozenset[tuple[str, str]], Sender] = {}
         self._transactions = False
@@ -71,10 +73,7 @@ class KafkaCluster:
             return
         client = self._client(AdminClient, self._settings.admin())
         catalogue = Catalogue(client, self._threads)
-        try:
-            await self._threads.run(client.list_topics, timeout=CONNECT_SECONDS)
-        except KafkaException as error:
-            raise self._unreachable(error) from error
+        await self._connect(client)
         self._transactions = self._settings.exactly_once and await self._allowed()
         self._catalogue, self._admin = catalogue, KafkaAdmin(client, catalogue)
 
@@ -90,6 +89,10 @@ class KafkaCluster:
         catalogue, _ = self._started()
         properties = self._settings.consumer(group, options or {})
         consumer = KafkaConsumer(topic, group, lambda: self._client(Consumer, properties), catalogue, on_revoked)
+        instance = properties.get("group.instance.id")
+        if instance is not None:
+            name = properties["group.instance.id"] = self._names.take(instance)
+            consumer.when_closed = lambda: self._names.give_back(name)
         self._opened.add(consumer)
         return consumer
 
@@ -100,7 +103,12 @@ class KafkaCluster:
         key = frozenset(properties.items())
         if key not in self._senders:
             self._senders[key] = Sender(lambda: self._client(Producer, properties), self._threads)
-        transactions = Transactions(lambda name: self._transactional(properties, name), self._names, self._threads)
+        transactions = Transactions(
+            lambda name: self._transactional(properties, name),
+            self._settings.transactional_id_prefix,
+            self._names,
+            self._threads,
+        )
         producer = KafkaProducer(self._senders[key], transactions, catalogue)
         self._opened.add(producer)
         return producer
@@ -166,10 +174,17 @@ class KafkaCluster:
         self._last_error = error
         _client_log.debug("%s", error.str())
 
-    def _unreachable(self, error: KafkaException) -> Exception:
+    async def _connect(self, client: AdminClient) -> None:
+        """Until a broker answers, or refuses: the client itself would go on for ever."""
         doing = f"connecting to Kafka at {self._settings.servers}"
-        last = self._last_error
-        if last is None:
-            return topic_error(error, doing)
-        failure = topic_error(last, doing)
-        return failure if not isinstance(failure, BrokerUnavailable) else BrokerUnavailable(f"{doing}: {last.str()}")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CONNECT_SECONDS
+        while True:
+            try:
+                await self._threads.run(client.list_topics, timeout=CONNECT_ATTEMPT_SECONDS)
+                return
+            except KafkaException as error:
+                await self._threads.run(client.poll, 0)  # what it heard in the meantime
+                failure = topic_error(self._last_error or error, doing)
+                if not isinstance(failure, BrokerUnavailable) or loop.time() >= deadline:
+                    raise failure from error

@@ -47,6 +47,7 @@ class KafkaConsumer:
         on_revoked: RevokedCallback | None,
     ) -> None:
         self.group = group
+        self.when_closed: Callable[[], None] = _nothing
         self._topic = topic
         self._catalogue = catalogue
         self._on_revoked = on_revoked
@@ -99,6 +100,11 @@ class KafkaConsumer:
         """Partitions owned, those being given up included: they can still be committed."""
         return frozenset(TopicPartition(self._topic, number) for number in self._owned)
 
+    @property
+    def read_ahead(self) -> int:
+        """Records that came from the brokers and were not polled yet."""
+        return self._feed.waiting
+
     async def close(self) -> None:
         """Leave. Does not call `on_revoked`: the caller knows."""
         if self._closed:
@@ -111,6 +117,7 @@ class KafkaConsumer:
                 self._committing.release()
         self._owned.clear()
         await self._feed.stop()
+        self.when_closed()
 
     # --- commits ----------------------------------------------------------------------------------------------------
 
@@ -237,6 +244,8 @@ class KafkaConsumer:
         if isinstance(failure, BrokerUnavailable) and not error.fatal():
             _log.warning("%s", failure)
             return
+        if error.fatal():  # the client has given everything up without a word
+            self._owned.clear()
         self._fail(failure)
 
     def _fail(self, failure: TopicError) -> None:
@@ -313,6 +322,10 @@ class KafkaConsumer:
 
     def _doing(self, what: str) -> str:
         return f"{what} topic {self._topic} for consumer group {self.group}".strip()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _store(positions: list[KafkaPartition], client: Consumer) -> None:

@@ -89,6 +89,11 @@ class Feed:
             self._room.notify_all()
         return await answer
 
+    @property
+    def waiting(self) -> int:
+        """Messages handed over and not used up."""
+        return self._messages
+
     def taken(self, messages: int, size: int) -> None:
         """So much of what was delivered is used up."""
         with self._room:

@@ -1,4 +1,4 @@
-"""Client properties as Java names them, for librdkafka: most names are the same, some differ, some mean nothing here."""
+"""Client properties as Java names them, for librdkafka: most are the same, some differ, some mean nothing here."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ _RENAMED: Final = {
 }
 _WITHOUT_MEANING: Final = frozenset({
     "auto.include.jmx.reporter", "buffer.memory", "default.api.timeout.ms", "exclude.internal.topics",
-    "interceptor.classes", "key.deserializer", "key.serializer", "max.block.ms", "max.poll.records", "metric.reporters",
-    "metrics.num.samples", "metrics.recording.level", "metrics.sample.window.ms", "partitioner.adaptive.partitioning.enable",
-    "partitioner.class", "partitioner.ignore.keys", "sasl.client.callback.handler.class", "sasl.login.callback.handler.class",
-    "sasl.login.class", "sasl.login.connect.timeout.ms", "sasl.login.read.timeout.ms", "sasl.login.refresh.buffer.seconds",
-    "sasl.login.refresh.min.period.seconds", "sasl.login.refresh.window.factor", "sasl.login.refresh.window.jitter",
-    "sasl.login.retry.backoff.max.ms", "sasl.login.retry.backoff.ms", "security.providers",
-    "socket.connection.setup.timeout.max.ms", "ssl.enabled.protocols", "ssl.keymanager.algorithm", "ssl.protocol",
-    "ssl.secure.random.implementation", "ssl.trustmanager.algorithm", "value.deserializer", "value.serializer",
+    "interceptor.classes", "key.deserializer", "key.serializer", "max.block.ms", "max.poll.records",
+    "metric.reporters", "metrics.num.samples", "metrics.recording.level", "metrics.sample.window.ms",
+    "partitioner.adaptive.partitioning.enable", "partitioner.class", "partitioner.ignore.keys",
+    "sasl.client.callback.handler.class", "sasl.login.callback.handler.class", "sasl.login.class",
+    "sasl.login.connect.timeout.ms", "sasl.login.read.timeout.ms", "sasl.login.refresh.buffer.seconds",
+    "sasl.login.refresh.min.period.seconds", "sasl.login.refresh.window.factor",
+    "sasl.login.refresh.window.jitter", "sasl.login.retry.backoff.max.ms", "sasl.login.retry.backoff.ms",
+    "security.providers", "socket.connection.setup.timeout.max.ms", "ssl.enabled.protocols",
+    "ssl.keymanager.algorithm", "ssl.protocol", "ssl.secure.random.implementation",
+    "ssl.trustmanager.algorithm", "value.deserializer", "value.serializer",
 })  # fmt: skip
 """What Java clients know and this one does not need."""
 _MANAGED: Final = frozenset({
@@ -30,7 +32,16 @@ _MANAGED: Final = frozenset({
     "delivery.report.only.error", "go.delivery.reports",
 })  # fmt: skip
 """What is decided by LangStream, since its promises depend on it."""
-_REGISTRY: Final = ("schema.registry.", "basic.auth.", "auto.register.schemas", "use.latest.version", "avro.", "json.", "specific.avro.")  # fmt: skip
+_REGISTRY: Final = (
+    "schema.registry.",
+    "basic.auth.",
+    "auto.register.schemas",
+    "use.latest.version",
+    "avro.",
+    "json.",
+    "specific.avro.",
+)
+"""Beginnings of the names of properties of the schema registry's clients."""
 _ASSIGNORS: Final = {
     "RangeAssignor": "range",
     "RoundRobinAssignor": "roundrobin",

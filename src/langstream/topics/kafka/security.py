@@ -61,7 +61,7 @@ def _sasl(found: dict[str, str]) -> list[Problem]:
             return [
                 Problem(
                     f"SASL {mechanism} needs a user name and a password",
-                    hint="Give 'username' and 'password' in 'sasl.jaas.config', or 'sasl.username' and 'sasl.password'.",
+                    hint="Give 'username' and 'password' in 'sasl.jaas.config'.",
                 )
             ]
     return []
@@ -178,7 +178,7 @@ def _own_key(found: dict[str, str]) -> list[Problem]:
             return [
                 Problem(
                     f"'ssl.keystore.location' is a {other} store, which this client cannot read",
-                    hint="Convert it: keytool -importkeystore -deststoretype pkcs12; then set 'ssl.keystore.type' to PKCS12.",
+                    hint="Convert it (keytool -importkeystore -deststoretype pkcs12); 'ssl.keystore.type' is PKCS12 then.",
                 )
             ]
     return []

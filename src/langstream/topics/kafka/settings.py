@@ -48,8 +48,8 @@ class KafkaConfiguration(Configuration):
     )
     exactly_once: Literal["auto", "never"] = Field(
         default="auto",
-        description="`auto` writes results and offsets in one transaction where the cluster allows it; `never` delivers "
-        "at least once.",
+        description="`auto` writes results and offsets in one transaction where the cluster allows it; `never` "
+        "delivers at least once.",
     )
     transactional_id_prefix: str = Field(
         default="langstream", description="The ids of transactions begin with it; brokers with ACLs must allow it."

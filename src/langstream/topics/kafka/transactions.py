@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -23,6 +22,7 @@ from langstream.topics.contract import TopicPartition
 from langstream.topics.kafka.consumer import ATTEMPT_SECONDS, ATTEMPTS, KafkaConsumer
 from langstream.topics.kafka.failures import MOVED, reason, topic_error
 from langstream.topics.kafka.feed import connect
+from langstream.topics.kafka.names import Names, alone, host
 from langstream.topics.kafka.sender import Acquaintance, Batch, produce
 from langstream.topics.kafka.threads import Threads
 
@@ -32,30 +32,6 @@ COMMIT_ATTEMPTS: Final = 6
 
 _log = logging.getLogger(__name__)
 _TAKEN: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
-
-
-class Names:
-    """Transactional ids of this process."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._used: set[str] = set()
-
-    def take(self, group: str) -> str:
-        """The first id of the group that is free."""
-        number = 0
-        while (name := f"{self._prefix}-{group}-{socket.gethostname()}-{number}") in self._used:
-            number += 1
-        self._used.add(name)
-        return name
-
-    def another(self, name: str) -> str:
-        """An id that nobody else has: that name is taken by another process. It stays marked as used."""
-        return f"{name}-{uuid.uuid4().hex[:8]}"
-
-    def give_back(self, name: str) -> None:
-        """Free again."""
-        self._used.discard(name)
 
 
 class Unfinished(Exception):
@@ -74,8 +50,9 @@ class Unknown(Exception):
 class Transactions:
     """The transactions of one producer, one at a time."""
 
-    def __init__(self, make: Callable[[str], Producer], names: Names, threads: Threads) -> None:
+    def __init__(self, make: Callable[[str], Producer], prefix: str, names: Names, threads: Threads) -> None:
         self._make = make
+        self._prefix = prefix
         self._names = names
         self._threads = threads
         self._client: Producer | None = None
@@ -169,7 +146,7 @@ class Transactions:
     async def _ready(self, group: str) -> tuple[Producer, Acquaintance]:
         if self._client is None:
             if self._name is None:
-                self._name = self._names.take(group)
+                self._name = self._names.take(f"{self._prefix}-{group}-{host()}-0")
             client = await self._threads.run(self._connected, self._own_name or self._name)
             try:
                 await self._threads.run(client.init_transactions, CALL_SECONDS)
@@ -186,7 +163,7 @@ class Transactions:
 
     async def _lost_name(self, error: KafkaException) -> None:
         if reason(error).code() in _TAKEN and self._name is not None:
-            self._own_name = self._names.another(self._name)
+            self._own_name = alone(self._name)
             _log.warning("another process uses the transactional id %s; going on as %s", self._name, self._own_name)
 
     async def _drop(self) -> None:
@@ -208,13 +185,14 @@ def _patiently(call: Callable[..., None], *arguments: Any) -> None:
 
 def _closed(client: Producer) -> None:
     """In a thread: a client that is given up must not wait for brokers."""
-    client.purge()
-    client.close()
+    with suppress(KafkaException):  # what is wrong with it is known by now
+        client.purge()
+        client.close()
 
 
 async def transactions_allowed(make: Callable[[str], Producer], prefix: str, threads: Threads) -> KafkaError | None:
     """None if the cluster begins transactions; else why it does not. Raises BrokerUnavailable."""
-    client = await threads.run(make, f"{prefix}-probe-{socket.gethostname()}")
+    client = await threads.run(make, f"{prefix}-probe-{host()}")
     try:
         await threads.run(connect, client)
         await threads.run(client.init_transactions, CALL_SECONDS)

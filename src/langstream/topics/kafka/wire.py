@@ -65,14 +65,14 @@ def records(messages: Sequence[Any], topic: str) -> tuple[list[int], list[Simple
                 continue
             headers = tuple([(name, _read(content)) for name, content in headers])
         if value is not None:
-            try:
+            try:  # noqa: SIM105 - once per record
                 value = value.decode()
-            except UnicodeDecodeError:
+            except UnicodeDecodeError:  # bytes
                 pass
         if key is not None:
-            try:
+            try:  # noqa: SIM105 - once per record
                 key = key.decode()
-            except UnicodeDecodeError:
+            except UnicodeDecodeError:  # bytes
                 pass
         found.append(SimpleRecord(value, key, headers, topic, timestamp if timestamp >= 0 else None))
     return offsets, found
