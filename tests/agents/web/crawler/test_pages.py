@@ -83,6 +83,11 @@ def test_any_text_can_be_read_as_a_page(source: str) -> None:
     assert page(source.encode("utf-8", "replace")).value.startswith((b"<html", b"<!DOCTYPE"))
 
 
+@given(st.sampled_from([b"", b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"]), st.binary(max_size=100))
+def test_any_bytes_can_be_read_as_a_page(mark: bytes, body: bytes) -> None:
+    page(mark + body).value.decode()
+
+
 # --- character sets -------------------------------------------------------------------------------------------------
 
 

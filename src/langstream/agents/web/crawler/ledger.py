@@ -130,8 +130,8 @@ class Ledger:
     def settle(self, entry: Entry, state: State, links: Iterable[str] = (), depth: int = 0) -> set[str]:
         """An address is dealt with, and these were found on it: one transaction. The sites that have work now."""
         with self._transaction():
-            sites = self._add(links, depth, Kind.PAGE, True)
-            return sites | self._settle(entry, state, None)
+            sites = self._settle(entry, state, None)  # first: it may make room
+            return sites | self._add(links, depth, Kind.PAGE, True)
 
     def settle_alias(self, entry: Entry, target: str, links: Iterable[str], depth: int) -> set[str] | None:
         """Leave the page to its canonical address. None where that address was given up: emit the page after all."""
@@ -139,10 +139,9 @@ class Ledger:
             row = self._one("SELECT state FROM frontier WHERE url = ?", target)
             if row is not None and State(row[0]) not in (State.PENDING, State.DONE):
                 return None
-            sites = self._add([target], entry.depth, Kind.PAGE, True)
-            if row is None and self._one("SELECT 1 FROM frontier WHERE url = ?", target) is None:
-                return None  # no room for it
-            return sites | self._add(links, depth, Kind.PAGE, True) | self._settle(entry, State.ALIAS, target)
+            sites = self._settle(entry, State.ALIAS, target)  # which makes room for its target
+            sites |= self._add([target], entry.depth, Kind.PAGE, False)
+            return sites | self._add(links, depth, Kind.PAGE, True)
 
     def failed(self, entry: Entry) -> None:
         """One attempt more."""

@@ -96,7 +96,7 @@ class _Head:
     """What the head of a page says; searched once."""
 
     def __init__(self, tree: Any, url: str) -> None:
-        self.base = url
+        base: str | None = None
         self._metas: list[dict[str, str]] = []
         self._canonical: list[str] = []
         for node in tree.head.css("base[href], meta, link[rel]") if tree.head is not None else ():
@@ -104,9 +104,10 @@ class _Head:
             if node.tag == "meta":
                 self._metas.append(attributes)
             elif node.tag == "base":
-                self.base = resolve(url, attributes["href"]) or self.base if self.base == url else self.base
+                base = base or resolve(url, attributes["href"])
             elif "canonical" in attributes["rel"].lower().split() and "href" in attributes:
                 self._canonical.append(attributes["href"])
+        self.base = base or url
 
     def robots(self, token: str) -> list[str]:
         """What is wished of crawlers in general and of that one."""

@@ -73,6 +73,8 @@ class Robots:
             return True
         if self.delay_seconds is not None and self.delay_seconds > MAX_DELAY_SECONDS:
             return False
+        if not self.rules:
+            return True
         target = _normal(target)
         best = (-1, True)
         for rule in self.rules:
