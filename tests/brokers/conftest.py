@@ -120,7 +120,7 @@ class Bench:
         reader = self.cluster.reader(topic, position)
         await reader.start()
         records = []
-        while fetched := await reader.read(100, 0.1):
+        while fetched := await reader.read(100, 0.02):
             records += [record for run in fetched for record in run.records]
         await reader.close()
         return records

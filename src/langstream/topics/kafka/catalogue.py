@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec, TopicDescription
+from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
 
 from langstream.errors import TopicNotFound
 from langstream.topics.kafka.failures import reason, topic_error
@@ -17,6 +17,9 @@ from langstream.topics.local.log import not_found
 
 REMEMBER_SECONDS: Final = 60.0
 REQUEST_SECONDS: Final = 15.0
+ATTEMPTS: Final = 50
+ATTEMPT_SECONDS: Final = 0.1
+_MOVING: Final = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 class Known(NamedTuple):
@@ -85,20 +88,23 @@ class Catalogue:
         return await self.bounds(TopicPartition(topic, number) for number in range(partitions))
 
     async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
-        topic = partitions[0].topic
-        futures = self._client.list_offsets(
+        for attempt in range(ATTEMPTS + 1):
+            try:
+                return await self._offsets_now(partitions, spec)
+            except KafkaException as error:  # a partition that was just made, or is moving
+                if reason(error).code() not in _MOVING or attempt == ATTEMPTS:
+                    raise topic_error(error, f"looking up the offsets of topic {partitions[0].topic}") from error
+            await asyncio.sleep(ATTEMPT_SECONDS)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _offsets_now(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
+        answers = self._client.list_offsets(
             dict.fromkeys(partitions, spec),
             isolation_level=IsolationLevel.READ_COMMITTED,
             request_timeout=REQUEST_SECONDS,
         )
-        found: dict[int, int] = {}
-        try:
-            for partition, future in futures.items():
-                result: ListOffsetsResultInfo = await asyncio.wrap_future(future)
-                found[partition.partition] = result.offset
-        except KafkaException as error:
-            raise topic_error(error, f"looking up the offsets of topic {topic}") from error
-        return found
+        results = await asyncio.gather(*map(asyncio.wrap_future, answers.values()))
+        return {partition.partition: result.offset for partition, result in zip(answers, results, strict=True)}
 
     async def _ask(self, topic: str) -> Known:
         described = await self.describe(topic)

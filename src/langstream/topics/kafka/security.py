@@ -178,7 +178,7 @@ def _own_key(found: dict[str, str]) -> list[Problem]:
             return [
                 Problem(
                     f"'ssl.keystore.location' is a {other} store, which this client cannot read",
-                    hint="Convert it (keytool -importkeystore -deststoretype pkcs12); 'ssl.keystore.type' is PKCS12 then.",
+                    hint="Convert it (keytool -importkeystore -deststoretype pkcs12) and name the new file.",
                 )
             ]
     return []
