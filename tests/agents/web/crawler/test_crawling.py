@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from langstream.agents.web.crawler import lanes
 from langstream.agents.web.crawler.ledger import State
 from langstream.records import Record, header
 from tests.agents.web.crawler.sites import Answer, Crawler, Site, keys, linking, redirect, rests
@@ -305,6 +306,18 @@ async def test_retry_after_is_waited_for(site: Site, crawler: Crawler, status: i
         moment for moment, request in zip(site.moments, site.requests, strict=True) if request.path != "/robots.txt"
     ][1:3]
     assert second[0] - first[1] >= 0.95  # the whole site was left in peace
+
+
+async def test_a_site_that_lets_nobody_in_for_long_is_left_to_the_next_crawl(
+    site: Site, other: Site, crawler: Crawler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "MAX_TROUBLES", 4)
+    site.pages["/"] = linking(*(f"{other.url}/{number}" for number in range(50)), "/a")
+    site.pages["/a"] = "a"
+    other.pages |= {f"/{number}": Answer(drop=True) for number in range(50)}
+    options = {"allowed_domains": ["127.0.0.1"], "handle_robots_file": False, "max_error_count": 2}
+    assert keys(await crawler.crawl(site, **options), site) == ["/", "/a"]
+    assert 4 <= len(other.requests) < 10
 
 
 async def test_a_failing_page_comes_later_and_a_missing_one_is_dropped(site: Site, crawler: Crawler) -> None:

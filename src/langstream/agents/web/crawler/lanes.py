@@ -19,6 +19,9 @@ MAX_TROUBLE_SECONDS: Final = 300.0
 PATIENCE: Final = 3
 """So many failures in a row are a matter of the pages; from then on the site itself is left in peace."""
 
+MAX_TROUBLES: Final = 12
+"""After so many failures in a row, about half an hour, the rest of the site is left to the next crawl."""
+
 
 class Lane:
     """A site: what waits to be visited, and when the next visit is welcome."""
@@ -67,6 +70,16 @@ class Lane:
     def reached(self) -> None:
         """The site answered."""
         self.troubles = 0
+
+    @property
+    def silent(self) -> bool:
+        """Whether the site has not let us in for so long that this crawl goes on without it."""
+        return self.troubles >= MAX_TROUBLES
+
+    def turned_away(self, seconds: float) -> None:
+        """The site wants to be left in peace for a while."""
+        self.troubles += 1
+        self.wait(seconds)
 
     def unreachable(self, backoff_seconds: float) -> None:
         """The site did not answer: pages yet to come are spared when that goes on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -130,6 +131,8 @@ class WebCrawlerSource(Source):
         from langstream.agents.web.crawler.reports import Reports
         from langstream.agents.web.crawler.visiting import Parts, Visitor
 
+        if find_spec("selectolax") is None:
+            raise AgentFailed("webcrawler-source needs selectolax to read pages: pip install 'langstream[text]'")
         options, scope = self._options, self._options.scope()
         seeds = {address.host for seed in options.seed_urls if (address := parse(seed)) is not None}
         guard = Guard(seeds | scope.named_hosts(), options.allow_private_addresses)

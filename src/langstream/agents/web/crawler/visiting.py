@@ -69,6 +69,9 @@ class Visitor:
         if address is None or not self._parts.scope.admits(entry.url):
             await self._close(entry, State.EXCLUDED)
             return
+        if lane.silent:
+            await self._give_up(entry, "its site does not let the crawler in any more")
+            return
         robots: Robots | None = EVERYTHING
         if self._options.handle_robots_file:
             robots = self._parts.etiquette.rules(address.origin)
@@ -109,10 +112,10 @@ class Visitor:
         answer = await self._parts.fetcher.get(
             entry.url, wanted=lambda status, _: 200 <= status < 300, max_bytes=MAX_SITEMAP_BYTES, cut=True
         )
-        lane.reached()
         if is_temporary(answer.status):
             await self._again(lane, entry, f"status {answer.status}", answer)
             return
+        lane.reached()
         target = resolve(entry.url, answer.headers.get("Location", "")) if 300 <= answer.status < 400 else None
         if target is not None and target != entry.url and self._parts.scope.admits(target):
             await self._enter([target], entry.depth + 1, Kind.SITEMAP)
@@ -139,7 +142,8 @@ class Visitor:
         answer = await self._parts.fetcher.get(entry.url, headers=headers, wanted=self._wants)
         if _leads_to(entry.url, answer) == entry.url:  # it wants its cookie back
             answer = await self._parts.fetcher.get(entry.url, headers=headers, wanted=self._wants)
-        lane.reached()
+        if not is_temporary(answer.status):
+            lane.reached()
         if answer.status == 304 and known is not None and headers:
             page = replace(known, etag=answer.headers.get("ETag", known.etag))
             await self._same(entry, page)
@@ -220,15 +224,18 @@ class Visitor:
     async def _again(self, lane: Lane, entry: Entry, reason: str, answer: Fetched | None) -> None:
         asked = _pause(answer.retry_after_seconds) if answer is not None else 0.0
         if asked:
-            lane.wait(asked)
+            lane.turned_away(asked)
         attempts = entry.attempts + 1
         if attempts >= self._options.attempts:
-            logger.warning("%s is given up after %d attempts: %s", entry.url, attempts, reason)
-            await self._close(entry, State.FAILED)
+            await self._give_up(entry, f"{attempts} attempts, the last: {reason}")
             return
         await asyncio.to_thread(self._ledger.failed, entry)
         backoff = min(MAX_BACKOFF_SECONDS, self._parts.backoff_seconds * 2.0 ** (attempts - 1))
         lane.retry(replace(entry, attempts=attempts), time.monotonic() + max(asked, backoff))
+
+    async def _give_up(self, entry: Entry, reason: str) -> None:
+        logger.warning("%s is given up for this crawl: %s", entry.url, reason)
+        await self._close(entry, State.FAILED)
 
     # --- the ledger -------------------------------------------------------------------------------------------------
 
