@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.web.crawler.options import WebCrawlerConfiguration, check_options
-from langstream.agents.web.crawler.source import WebCrawlerSource
+from langstream.sdk.contract import Source
+
+
+def create(options: WebCrawlerConfiguration) -> Source:
+    """The crawler; imported when one runs, so that planning stays quick."""
+    from langstream.agents.web.crawler.source import WebCrawlerSource
+
+    return WebCrawlerSource(options)
+
 
 AGENT = AgentType(
     name="webcrawler-source",
     component_type=ComponentType.SOURCE,
     configuration=WebCrawlerConfiguration,
-    create=WebCrawlerSource,
+    create=create,
     check=check_options,
     summary="Crawls web sites and emits their pages, new and changed ones.",
     description="""\
