@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Final
 
-import structlog
 from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType
@@ -14,10 +13,10 @@ from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Configuration, Expression, Template, Text
 from langstream.errors import LangStreamError
 from langstream.expressions import compile_condition, compile_expression
-from langstream.records import SimpleRecord, header_text
+from langstream.records import SimpleRecord, dump_json
 from langstream.templates import compile_template
 
-LOGGER: Final = "langstream.agents.log-event"
+_log = logging.getLogger("langstream.agents.log-event")
 
 
 class LogField(Configuration):
@@ -57,7 +56,7 @@ def _log_event(configuration: LogEventConfiguration) -> Apply:
                 for write in writers:
                     write(working)
         except (LangStreamError, RecursionError, ValueError, TypeError) as error:
-            _logger().warning("the record could not be logged", reason=str(error))
+            _log.warning("the record could not be logged: %s", error)
 
     return log
 
@@ -66,7 +65,7 @@ def _log_fields(fields: Sequence[LogField]) -> Callable[[WorkingRecord], None]:
     compiled = [(field.name, compile_expression(field.expression)) for field in fields]
 
     def write(working: WorkingRecord) -> None:
-        _logger().info("record", fields={name: evaluate(working) for name, evaluate in compiled})
+        _log.info("record %s", _text({name: evaluate(working) for name, evaluate in compiled}))
 
     return write
 
@@ -75,26 +74,26 @@ def _log_message(message: str) -> Callable[[WorkingRecord], None]:
     render = compile_template(message)
 
     def write(working: WorkingRecord) -> None:
-        _logger().info(render(working))
+        _log.info("%s", render(working))
 
     return write
 
 
 def _log_record(working: WorkingRecord) -> None:
     record: SimpleRecord = working.to_record()
-    _logger().info(
-        "record",
-        value=header_text(record.value()),
-        key=header_text(record.key()),
-        headers=record.headers(),
-        origin=record.origin(),
-        timestamp=record.timestamp(),
-    )
+    members = {
+        "key": record.key(),
+        "value": record.value(),
+        "headers": record.headers(),
+        "origin": record.origin(),
+        "timestamp": record.timestamp(),
+    }
+    _log.info("record %s", _text(members))
 
 
-def _logger() -> Any:
-    """Looked up for each line, so that the program's logging may be set up later."""
-    return structlog.get_logger(LOGGER)
+def _text(members: dict[str, object]) -> str:
+    """One line of JSON: whatever a record holds, it cannot begin a log line of its own."""
+    return dump_json(members).decode()
 
 
 AGENT = AgentType(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
-import structlog
 from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType
@@ -17,7 +17,7 @@ from langstream.errors import RecordError
 from langstream.records import Record, SimpleRecord
 from langstream.sdk.contract import AgentContext, Source
 
-LOGGER: Final = "langstream.agents.timer-source"
+_log = logging.getLogger("langstream.agents.timer-source")
 MAX_PERIOD_SECONDS: Final = 366 * 24 * 3600
 
 
@@ -69,7 +69,7 @@ class TimerSource(Source):
                 return [self._record()]
             except RecordError as error:
                 self._failed += 1
-                structlog.get_logger(LOGGER).warning("a tick was left out", reason=str(error))
+                _log.warning("a tick was left out: %s", error)
 
     def info(self) -> dict[str, Any]:
         """The period, and how many ticks were left out because of an error."""
