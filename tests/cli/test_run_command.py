@@ -131,7 +131,7 @@ def test_a_refused_application_is_told_before_the_runtime_is_imported(tmp_path: 
 def test_an_open_address_is_warned_of(start: Any, tmp_path: Path) -> None:
     app = start(write_talking(tmp_path), "--ephemeral", "--no-ui", "--host", "0.0.0.0")
     assert "Warning: listening on 0.0.0.0. Everyone who can reach this machine" in app.log.read_text()
-    assert f"http://127.0.0.1:{app.port}/management/health" in app.log.read_text()
+    wait_until(lambda: f"http://127.0.0.1:{app.port}/management/health" in app.log.read_text())
 
 
 def test_warnings_of_the_plan_are_told_once(start: Any, tmp_path: Path) -> None:

@@ -62,17 +62,20 @@ class Process:
         click.echo("Stopped.", err=True)
 
     async def _run(self, stack: AsyncExitStack, started: float) -> None:
+        ready = asyncio.Event()
+        tasks = []
+        if self._watch:  # from the beginning: what changes while the application starts must not be missed
+            from langstream.cli.watching import follow_changes
+
+            tasks.append(asyncio.create_task(follow_changes(self._files, self._running, ready)))
+            stack.callback(tasks[0].cancel)
         await self._running.start()
         gateway = await self._serve_gateway(stack)
         control = await self._serve_control(stack, gateway.port)
         seconds = time.monotonic() - started
         self._announce(gateway.port, control.port, seconds)
-        tasks = [StatusLines(self._running).show()]
-        if self._watch:
-            from langstream.cli.watching import follow_changes
-
-            tasks.append(follow_changes(self._files, self._running))
-        await asyncio.gather(*tasks)
+        ready.set()
+        await asyncio.gather(StatusLines(self._running).show(), *tasks)
         await asyncio.Event().wait()
 
     async def _serve_gateway(self, stack: AsyncExitStack) -> Server:

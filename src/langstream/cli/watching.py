@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,14 +17,15 @@ _CODE = "python"
 _OURS = (".yaml", ".yml")
 
 
-async def follow_changes(files: ApplicationFiles, running: RunningApplication) -> None:
-    """Watch the application's files until cancelled."""
+async def follow_changes(files: ApplicationFiles, running: RunningApplication, ready: asyncio.Event) -> None:
+    """Watch the application's files until cancelled. Changes are put into effect once the application is `ready`."""
     from watchfiles import awatch
 
     watched = [path for path in (files.directory, files.instance, files.secrets) if path]
     async for changes in awatch(*watched):
         changed = relevant(files, (Path(path) for _, path in changes))
         if changed:
+            await ready.wait()
             await _apply(files, running, changed)
 
 
