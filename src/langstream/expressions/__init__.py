@@ -1,4 +1,4 @@
-"""The expression language: text → syntax tree → Python closures.
+"""The expression language: text → syntax tree → Python functions.
 
 >>> from langstream.expressions import compile_expression
 >>> from types import SimpleNamespace

@@ -49,9 +49,10 @@ ROOTS: Final[Mapping[str, str]] = {
 }
 """Root names and the attributes of the scope they stand for; `key` is special."""
 
+_NONE: Final[Mapping[str, str]] = {}
 _COMPARISONS: Final = frozenset(("==", "!=", "<", "<=", ">", ">="))
 _ARITHMETIC: Final = frozenset(("+", "-", "*"))
-_FITS: Final = f"{INT64_MIN} <= {{0}} <= {INT64_MAX}"
+FITS: Final = f"{INT64_MIN} <= {{0}} <= {INT64_MAX}"
 _NAMES: Final[Mapping[str, Any]] = {
     "__builtins__": {},
     "AttributeError": AttributeError,
@@ -68,7 +69,7 @@ _NAMES: Final[Mapping[str, Any]] = {
 
 def generated(node: Node, other: Callable[[Node], Evaluate]) -> Evaluate:
     """The function of a node; `other` compiles what is not a matter of this module."""
-    source = _Source(other)
+    source = Source(other)
     result = source.write(node, 1)
     source.line(1, f"return {result}")
     return source.function()
@@ -76,7 +77,7 @@ def generated(node: Node, other: Callable[[Node], Evaluate]) -> Evaluate:
 
 def generated_expression(node: Node, other: Callable[[Node], Evaluate], failed: Failed) -> Evaluate:
     """The function of a whole expression, which hands its errors to `failed`."""
-    source = _Source(other)
+    source = Source(other)
     source.line(1, "try:")
     result = source.write(node, 2)
     source.line(2, f"return {result}")
@@ -86,39 +87,56 @@ def generated_expression(node: Node, other: Callable[[Node], Evaluate], failed: 
 
 def generated_condition(node: Node, other: Callable[[Node], Evaluate], failed: Failed) -> Callable[[Any], bool]:
     """The same for a condition: what it finds is made a boolean."""
-    source = _Source(other)
+    source = Source(other)
     source.line(1, "try:")
     result = source.write(node, 2)
-    source.line(2, f"return {result} if {_is_boolean(result)} else to_boolean({result})")
+    source.line(2, f"return {result} if {is_boolean(result)} else to_boolean({result})")
     source.finish_with(failed)
     return source.function()
 
 
-class _Source:
-    """Statements written so far, and what their names are bound to. `write` gives the name of a node's result."""
+class Source:
+    """Statements of a function, and what its names are bound to.
 
-    def __init__(self, other: Callable[[Node], Evaluate]) -> None:
+    `other` gives the closures of nodes that are not written as statements. `variables` are roots that are variables
+    of the function already.
+    """
+
+    def __init__(
+        self, other: Callable[[Node], Evaluate], head: str = "evaluate(scope)", variables: Mapping[str, str] = _NONE
+    ) -> None:
         self._other = other
-        self._lines = ["def evaluate(scope):"]
+        self._head = head
+        self._known = variables
+        self._lines: list[str] = []
         self._names = dict(_NAMES)
         self._variables = 0
 
     def line(self, depth: int, text: str) -> None:
+        """Add a statement."""
         self._lines.append("    " * depth + text)
 
     def finish_with(self, failed: Failed) -> None:
         self.line(1, "except FAILURES as error:")
-        self.line(2, f"return {self._bound(failed)}(error)")
+        self.line(2, f"return {self.bound(failed)}(error)")
 
-    def function(self) -> Evaluate:
-        code = compile("\n".join(self._lines), "<expression>", "exec")
+    def function(self) -> Callable[..., Any]:
+        """The function, made of the statements."""
+        code = compile(self.text(), "<expression>", "exec")
         exec(code, self._names)  # noqa: S102 - see the module
-        return self._names["evaluate"]  # type: ignore[no-any-return]
+        return self._names[self._head.partition("(")[0]]  # type: ignore[no-any-return]
+
+    def text(self) -> str:
+        """The source."""
+        return "\n".join((f"def {self._head}:", *self._lines))
 
     def write(self, node: Node, depth: int) -> str:
+        """Add the statements of a node. The name of its result."""
         match node:
             case Literal():
-                return self._bound(node.value)
+                return self.bound(node.value)
+            case Name() if node.name in self._known:
+                return self._known[node.name]
             case Name() if node.name in ROOTS:
                 return self._root(ROOTS[node.name], depth)
             case Member():
@@ -131,26 +149,28 @@ class _Source:
                 return self._logic(node, depth)
             case Choice():
                 return self._choice(node, depth)
-        return self._set(depth, f"{self._bound(self._other(node))}(scope)")
+        return self._set(depth, f"{self.bound(self._other(node))}(scope)")
 
-    def _bound(self, content: Any) -> str:
+    def bound(self, content: Any) -> str:
+        """A name for something of any kind."""
         name = f"c{len(self._names)}"
         self._names[name] = content
         return name
 
-    def _variable(self) -> str:
+    def variable(self) -> str:
+        """A new name."""
         self._variables += 1
         return f"t{self._variables}"
 
     def _set(self, depth: int, expression: str) -> str:
-        name = self._variable()
+        name = self.variable()
         self.line(depth, f"{name} = {expression}")
         return name
 
     # --- names
 
     def _root(self, attribute: str, depth: int) -> str:
-        name = self._variable()
+        name = self.variable()
         self.line(depth, "try:")
         self.line(depth + 1, f"{name} = scope.{attribute}")
         self.line(depth, "except AttributeError:")
@@ -159,7 +179,7 @@ class _Source:
 
     def _member(self, node: Member, depth: int) -> str:
         base, index = self.write(node.base, depth), self.write(node.index, depth)
-        slow = f"{self._bound(_located(member, node.column))}({base}, {index})"
+        slow = f"{self.bound(_located(member, node.column))}({base}, {index})"
         if isinstance(node.index, Literal) and type(node.index.value) is str:
             return self._set(depth, f"{base}.get({index}) if type({base}) is dict else {slow}")
         return self._set(depth, slow)
@@ -169,11 +189,11 @@ class _Source:
     def _unary(self, node: Unary, depth: int) -> str:
         operate = _located(UNARY[node.operator], node.column)
         if isinstance(node.operand, Literal) and (constant := _folded(operate, node.operand)) is not None:
-            return self._bound(constant)
+            return self.bound(constant)
         operand = self.write(node.operand, depth)
-        slow = f"{self._bound(operate)}({operand})"
+        slow = f"{self.bound(operate)}({operand})"
         if node.operator == "!":
-            return self._set(depth, f"not {operand} if {_is_boolean(operand)} else {slow}")
+            return self._set(depth, f"not {operand} if {is_boolean(operand)} else {slow}")
         return self._set(depth, slow)
 
     def _binary(self, node: Binary, depth: int) -> str:
@@ -181,9 +201,9 @@ class _Source:
         if isinstance(node.left, Literal) and isinstance(node.right, Literal):
             constant = _folded(operate, node.left, node.right)
             if constant is not None:
-                return self._bound(constant)
+                return self.bound(constant)
         left, right = self.write(node.left, depth), self.write(node.right, depth)
-        slow = f"{self._bound(operate)}({left}, {right})"
+        slow = f"{self.bound(operate)}({left}, {right})"
         if node.operator in _COMPARISONS:
             alike = _alike(node, left, right)
             quick = f"{left} {node.operator} {right}"
@@ -194,13 +214,13 @@ class _Source:
 
     def _calculation(self, node: Binary, left: str, right: str, slow: str, depth: int) -> str:
         """Integers whose result has 64 bits, and floats; a literal integer is a float beside a float."""
-        result, quick = self._variable(), f"{left} {node.operator} {right}"
+        result, quick = self.variable(), f"{left} {node.operator} {right}"
         integers, floats = _both(node, "int", left, right), _both(node, "float", left, right)
         keyword = "if"
         if integers:
             self.line(depth, f"if {integers}:")
             self.line(depth + 1, f"{result} = {quick}")
-            self.line(depth + 1, f"if not {_FITS.format(result)}:")
+            self.line(depth + 1, f"if not {FITS.format(result)}:")
             self.line(depth + 2, f"{result} = {slow}")
             keyword = "elif"
         if floats:
@@ -218,21 +238,21 @@ class _Source:
         decided = "True" if node.operator == "||" else "False"
         left, *others = node.operands
         result = self._set(depth, self.write(left, depth))
-        boolean = self._bound(_located(to_boolean, left.column))
+        boolean = self.bound(_located(to_boolean, left.column))
         for operand in others:
-            self.line(depth, f"if not ({_is_boolean(result)}):")
+            self.line(depth, f"if not ({is_boolean(result)}):")
             self.line(depth + 1, f"{result} = {boolean}({result})")
             self.line(depth, f"if {result} is not {decided}:")
             right = self.write(operand, depth + 1)
-            convert = self._bound(_located(to_boolean, operand.column))
-            known = f"{_is_boolean(right)} or {right} is None"
+            convert = self.bound(_located(to_boolean, operand.column))
+            known = f"{is_boolean(right)} or {right} is None"
             self.line(depth + 1, f"{result} = {right} if {known} else {convert}({right})")
         return result
 
     def _choice(self, node: Choice, depth: int) -> str:
         condition = self._set(depth, self.write(node.condition, depth))
-        convert, result = self._bound(_located(to_boolean, node.condition.column)), self._variable()
-        self.line(depth, f"if not ({_is_boolean(condition)}):")
+        convert, result = self.bound(_located(to_boolean, node.condition.column)), self.variable()
+        self.line(depth, f"if not ({is_boolean(condition)}):")
         self.line(depth + 1, f"{condition} = {convert}({condition})")
         self.line(depth, f"if {condition}:")
         self.line(depth + 1, f"{result} = {self.write(node.then, depth + 1)}")
@@ -244,7 +264,8 @@ class _Source:
 # --- pieces of source
 
 
-def _is_boolean(name: str) -> str:
+def is_boolean(name: str) -> str:
+    """The question whether it is a boolean."""
     return f"{name} is True or {name} is False"
 
 
@@ -256,7 +277,7 @@ def _both(node: Binary, kind: str, left: str, right: str) -> str | None:
             if not (_is_short(side) or (kind == "float" and _is_float(side))):
                 return None
         elif _is_float(other):  # integers become floats
-            questions.append(f"(type({name}) is {kind} or type({name}) is int and {_FITS.format(name)})")
+            questions.append(f"(type({name}) is {kind} or type({name}) is int and {FITS.format(name)})")
         else:
             questions.append(f"type({name}) is {kind}")
     return " and ".join(questions) or None

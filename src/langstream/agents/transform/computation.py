@@ -10,11 +10,13 @@ from typing import Any, Final, TypeAlias
 from langstream.agents.transform.avro import Addition, AvroShapes
 from langstream.agents.transform.fields import Target, target_of
 from langstream.agents.transform.results import check_inferred, check_whole, header_result, json_member
+from langstream.agents.transform.shortcut import Setting, Shortcut
 from langstream.agents.transform.step import Apply
 from langstream.agents.working_record import CONTAINERS, WorkingRecord, schema_type_of
 from langstream.errors import RecordError
 from langstream.expressions import SchemaType, coerce, compile_expression
 from langstream.expressions.numbers import INT64_MAX, INT64_MIN
+from langstream.expressions.parser import parse
 from langstream.records import AvroValue
 
 Evaluate: TypeAlias = Callable[[WorkingRecord], Any]
@@ -64,6 +66,24 @@ def computation(fields: Sequence[FieldSpec]) -> Apply:
     if any(field.name in ("key", "value", "messageKey") for field in fields):
         changes.append(WorkingRecord.settle)
     return changes[0] if len(changes) == 1 else _in_order(tuple(changes))
+
+
+def computation_shortcut(fields: Sequence[FieldSpec]) -> Shortcut | None:
+    """The same for fields that are members of the value."""
+    if not all(field.target.root == "value" and field.target.member for field in fields):
+        return None
+    return Shortcut(
+        settings=tuple(
+            Setting(
+                field.target.member or "",
+                parse(field.expression),
+                _kept(field),
+                field.declared is None,
+                _json_result(field),
+            )
+            for field in fields
+        )
+    )
 
 
 def _in_order(changes: Sequence[Change]) -> Apply:

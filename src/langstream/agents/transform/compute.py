@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from langstream.agents.declaration import AgentType, ComponentType, Composable
-from langstream.agents.transform.computation import FieldSpec, computation
+from langstream.agents.transform.computation import FieldSpec, computation, computation_shortcut
 from langstream.agents.transform.fields import target_of
 from langstream.agents.transform.step import Conditional, TransformProcessor, step_when
 from langstream.agents.transform.types import FIELD_TYPES, one_of
@@ -58,10 +58,11 @@ class ComputeConfiguration(Conditional):
 
 def create(configuration: ComputeConfiguration) -> TransformProcessor:
     """The processor."""
-    apply = computation(
-        [FieldSpec(field.name, field.expression, _meant(field.type), field.optional) for field in configuration.fields]
-    )
-    return TransformProcessor(step_when(configuration.when, apply, "compute"))
+    fields = [
+        FieldSpec(field.name, field.expression, _meant(field.type), field.optional) for field in configuration.fields
+    ]
+    shortcut = computation_shortcut(fields)
+    return TransformProcessor(step_when(configuration.when, computation(fields), "compute", shortcut=shortcut))
 
 
 def _meant(declared: SchemaType | None) -> SchemaType | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from langstream.agents.declaration import AgentType, ComponentType, Composable
+from langstream.agents.transform.shortcut import Shortcut
 from langstream.agents.transform.step import DROPPED, Conditional, TransformProcessor, step_when
 
 
@@ -12,7 +13,9 @@ class DropConfiguration(Conditional):
 
 def create(configuration: DropConfiguration) -> TransformProcessor:
     """The processor."""
-    return TransformProcessor(step_when(configuration.when, lambda _: DROPPED, "drop", reads_value=False))
+    return TransformProcessor(
+        step_when(configuration.when, lambda _: DROPPED, "drop", reads_value=False, shortcut=Shortcut(drops=True))
+    )
 
 
 AGENT = AgentType(

@@ -9,6 +9,7 @@ from pydantic import Field
 from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.transform.avro import AvroShapes
 from langstream.agents.transform.part import parts
+from langstream.agents.transform.shortcut import Shortcut
 from langstream.agents.transform.step import Apply, Conditional, TransformProcessor, step_when
 from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Text
@@ -24,8 +25,10 @@ class DropFieldsConfiguration(Conditional):
 
 def create(configuration: DropFieldsConfiguration) -> TransformProcessor:
     """The processor."""
-    apply = _drop_fields(tuple(configuration.fields), *parts(configuration.part))
-    return TransformProcessor(step_when(configuration.when, apply, "drop-fields"))
+    names, (in_key, in_value) = tuple(configuration.fields), parts(configuration.part)
+    apply = _drop_fields(names, in_key, in_value)
+    shortcut = None if in_key else Shortcut(removed=names)
+    return TransformProcessor(step_when(configuration.when, apply, "drop-fields", shortcut=shortcut))
 
 
 def _drop_fields(names: tuple[str, ...], in_key: bool, in_value: bool) -> Apply:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 
+from langstream.agents.transform.shortcut import Process, Shortcut, shortcut_of
 from langstream.agents.working_record import UnreadRecord, WorkingRecord
 from langstream.configuration.model import Configuration, Expression
 from langstream.errors import RecordError
 from langstream.expressions import compile_condition
-from langstream.records import Record, SimpleRecord, parser_of
+from langstream.expressions.parser import parse
+from langstream.records import Record, SimpleRecord, parse_object, parser_of
 from langstream.sdk.contract import AgentContext, Outcome, Processor
 
 Apply: TypeAlias = Callable[[WorkingRecord], "Sequence[Record] | None"]
@@ -31,12 +34,14 @@ class Step:
     """One agent's part of a chain. `agent` says whose, for messages; records for which `when` does not hold pass.
 
     `reads_value` tells that it begins by looking at the value, so that the value may as well be parsed at once.
+    `shortcut` says the same as `apply` and `when` together, where that is simple enough.
     """
 
     apply: Apply
     agent: str
     reads_value: bool = True
     when: Condition | None = None
+    shortcut: Shortcut | None = None
 
 
 class Conditional(Configuration):
@@ -58,10 +63,24 @@ class TransformProcessor(Processor):
 
     def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """One outcome per record: its result, nothing if it was dropped, or the error."""
-        steps = self.steps
-        reads_value = bool(steps) and steps[0].reads_value
-        begin = WorkingRecord if reads_value else UnreadRecord
+        reads_value = bool(self.steps) and self.steps[0].reads_value
         parse = parser_of([value for record in records if type(value := record._value) is str] if reads_value else ())
+        shortcut = self._shortcut
+        return self._in_steps(records, parse) if shortcut is None else shortcut(records, parse, self._alone)
+
+    @cached_property
+    def _shortcut(self) -> Process | None:
+        # a chain that does not begin by looking at the value may never have to parse it
+        begins_with_value = bool(self.steps) and self.steps[0].reads_value
+        return shortcut_of([step.shortcut for step in self.steps]) if begins_with_value else None
+
+    def _alone(self, record: SimpleRecord) -> Outcome:
+        (outcome,) = self._in_steps((record,), parse_object)
+        return outcome
+
+    def _in_steps(self, records: Sequence[SimpleRecord], parse: Callable[[Any], Any]) -> Sequence[Outcome]:
+        steps = self.steps
+        begin = WorkingRecord if steps and steps[0].reads_value else UnreadRecord
         outcomes: list[Outcome] = []
         add = outcomes.append
         for record in records:
@@ -102,11 +121,15 @@ def _failure(error: Exception, agent: str) -> RecordError:
     return failure
 
 
-def step_when(when: str | None, apply: Apply, agent: str, *, reads_value: bool = True) -> Step:
-    """A step for the records for which a condition holds; without one, for all."""
+def step_when(
+    when: str | None, apply: Apply, agent: str, *, reads_value: bool = True, shortcut: Shortcut | None = None
+) -> Step:
+    """A step for the records for which a condition holds; without one, for all. `shortcut` has no condition yet."""
     if when is None:
-        return Step(apply, agent, reads_value)
-    return Step(apply, agent, mentions_value(when), compile_condition(when))
+        return Step(apply, agent, reads_value, None, shortcut)
+    if shortcut is not None:
+        shortcut = replace(shortcut, when=parse(when))
+    return Step(apply, agent, mentions_value(when), compile_condition(when), shortcut)
 
 
 def mentions_value(expression: str) -> bool:
