@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from langstream.agents.working_record import WorkingRecord, result_field, schema_type_of, text_of
+from langstream.agents.working_record import UnreadRecord, WorkingRecord, result_field, schema_type_of, text_of
 from langstream.errors import RecordError
 from langstream.records import AvroValue, Document, SimpleRecord
 
@@ -197,3 +197,44 @@ def test_bytes_stay_bytes() -> None:
     result = record.to_record()
     assert result.parsed_value() == Document({"a": 1, "b": 2}, binary=True)
     assert result.value() == b'{"a":1,"b":2}'
+
+
+def test_a_record_made_on_the_way_stays_as_it_was() -> None:
+    record = working()
+    before = record.to_record()
+    record.own_value()["a"] = 2
+    record.own_key()["k"] = 2
+    between = record.to_record()
+    record.own_value()["a"] = 3
+    record.own_key()["k"] = 3
+    assert (before.value(), before.key()) == ('{"a": 1.50}', '{"k": 1}')
+    assert (between.value(), between.key()) == ('{"a":2}', '{"k":2}')
+    assert (record.to_record().value(), record.to_record().key()) == ('{"a":3}', '{"k":3}')
+
+
+def test_a_value_that_became_the_key_keeps_its_text_and_its_content() -> None:
+    record = working()
+    record.replace_key(record.value)
+    record.own_value()["a"] = 2
+    assert (record.to_record().value(), record.to_record().key()) == ('{"a":2}', '{"a": 1.50}')
+
+
+def test_two_working_records_of_one_record_do_not_see_each_other() -> None:
+    source = SimpleRecord('{"a": 1.50}')
+    first, second = WorkingRecord(source), WorkingRecord(source)
+    first.own_value()["a"] = 2
+    assert second.to_record() is source
+    second.replace_key(second.value)
+    assert (first.to_record().value(), source.value()) == ('{"a":2}', '{"a": 1.50}')
+    assert second.to_record().key() == '{"a": 1.50}'
+
+
+def test_a_value_can_be_left_unread() -> None:
+    source = SimpleRecord('{"a": 1.50}', "k")
+    record = UnreadRecord(source)
+    record.set_property("h", "1")
+    assert record.to_record() == SimpleRecord('{"a": 1.50}', "k", [("h", "1")])
+    assert source._value == '{"a": 1.50}'
+    assert (record.value, record.value_type) == ({"a": 1.5}, "STRING")
+    with pytest.raises(AttributeError):
+        _ = record.nothing  # type: ignore[attr-defined]

@@ -7,12 +7,14 @@ import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langstream.records import AvroValue, Document, dump_json, parse_document, parse_json
+from langstream import records as records_module
+from langstream.records import AvroValue, Document, dump_json, parse_document, parse_json, parse_object, parser_of
 
 NOT_OBJECTS: list[str | bytes] = [
     "",
@@ -189,3 +191,45 @@ def test_what_json_cannot_hold_is_refused(value: Any) -> None:
 def test_integers_too_long_for_text_are_refused() -> None:
     with pytest.raises(TypeError, match="4,300 digits"):
         dump_json([10**5000])
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":"%s","n":1}' % ("7" * 40), '{"%s":2}' % ("1" * 25), '{"a":"\\"%s"}' % ("8" * 30)]
+)
+@pytest.mark.parametrize("binary", [False, True])
+def test_digits_in_strings_do_not_call_for_the_slow_parser(text: str, binary: bool) -> None:
+    with patch.object(records_module, "_loads_exactly") as slowly:
+        assert parse_object(text.encode() if binary else text) == json.loads(text)
+    slowly.assert_not_called()
+
+
+@pytest.mark.parametrize("number", [2**64, 2**64 - 1, -(2**63) - 1, -(2**63), 2**200, 10**400])
+@pytest.mark.parametrize("before", ["", '"s":"\\"",', '"s":"12345678901234567890\\\\",', '"f":1.5,"t":1700000000000,'])
+def test_long_integers_are_exact_wherever_they_stand(number: int, before: str) -> None:
+    for shift in range(5):
+        text = f'{{{before}{" " * shift}"n":[{number}]}}'
+        assert parse_object(text)["n"] == [number]
+        assert parse_object(text.encode())["n"] == [number]
+        assert parser_of(['{"a":1}'] * 5 + [text])(text)["n"] == [number]
+
+
+@given(
+    st.lists(
+        st.one_of(st.text(max_size=30), st.recursive(st.integers() | st.text(), st.lists, max_leaves=5)), max_size=8
+    )
+)
+def test_the_parser_of_many_texts_does_what_parse_object_does(contents: list[Any]) -> None:
+    texts = [content if isinstance(content, str) else json.dumps({"content": content}) for content in contents]
+    parse = parser_of(texts)
+    assert [parse(text) for text in texts] == [parse_object(text) for text in texts]
+
+
+def test_a_lone_surrogate_among_many_texts_is_left_alone() -> None:
+    texts = ['{"a":1}', "{\ud800}", '{"b":"\ud800"}', '{"c":2}', '{"d":3}']
+    parse = parser_of(texts)
+    assert [parse(text) for text in texts] == [{"a": 1}, *texts[1:3], {"c": 2}, {"d": 3}]
+
+
+def test_a_string_that_does_not_end_takes_no_time() -> None:
+    text = '{"n":12345678901234567890123,"a":"' + '\\"' * 200_000
+    assert parse_object(text) is text
