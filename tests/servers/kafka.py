@@ -6,12 +6,15 @@ without the project's environment.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -131,7 +134,9 @@ class Kafka:
         place = self._directory / f"broker-{number}"
         command = ["java", *MEMORY, *QUIET, "-cp", f"{artifacts()}/*", "kafka.Kafka", str(place / "server.properties")]
         with (place / "broker.log").open("ab") as log:
-            self._processes[number] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self._processes[number] = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, preexec_fn=_end_with_parent
+            )
         if wait:
             self._wait(number)
 
@@ -198,6 +203,8 @@ class Kafka:
             "transaction.state.log.min.isr": "1",
             "transaction.state.log.num.partitions": "1",
             "group.initial.rebalance.delay.ms": "0",
+            "broker.session.timeout.ms": "2000",  # so long a killed broker is not let in again
+            "broker.heartbeat.interval.ms": "500",
             "group.min.session.timeout.ms": "1000",
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512,OAUTHBEARER",
             "listener.name.login.plain.sasl.jaas.config": f"{PLAIN} required user_{USER}=\"{PASSWORD}\";",
@@ -217,6 +224,12 @@ class Kafka:
                     return
             time.sleep(0.05)
         raise RuntimeError(f"Kafka did not start in {START_SECONDS} s:\n{self.log(number)[-4000:]}")
+
+
+def _end_with_parent() -> None:
+    """A broker does not outlive the process that started it, however that ends. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 @contextmanager

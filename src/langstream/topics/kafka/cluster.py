@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 from weakref import WeakSet
@@ -25,6 +26,9 @@ from langstream.topics.kafka.settings import ClientSettings
 from langstream.topics.kafka.threads import Threads
 from langstream.topics.kafka.transactions import Transactions, transactions_allowed
 
+_REPEATED: Final = ("FAIL", "CONFWARN", "GETPID", "ERROR")
+AGAIN_SECONDS: Final = 60.0
+"""The same trouble is told again after this time."""
 CONNECT_SECONDS: Final = 15.0
 CONNECT_ATTEMPT_SECONDS: Final = 0.5
 READER_GROUP: Final = "langstream-reader"
@@ -35,12 +39,14 @@ _client_log = logging.getLogger("langstream.topics.kafka.client")
 
 
 class _ClientLog:
-    """What the client logs by itself, without its remarks that consumers and producers share their properties."""
+    """What the client logs by itself. Failed connections are told once by `_heard`, not at every attempt."""
 
     def log(self, level: int, message: str, *arguments: object, **options: Any) -> None:
         """As `logging.Logger.log`."""
-        if "CONFWARN" not in f"{message}{arguments}":
-            _client_log.log(level, message, *arguments, **options)
+        text = message % arguments if arguments else message
+        if text.startswith(_REPEATED):
+            level = logging.DEBUG
+        _client_log.log(level, "%s", text, **options)
 
 
 class KafkaCluster:
@@ -54,6 +60,7 @@ class KafkaCluster:
         self._senders: dict[frozenset[tuple[str, str]], Sender] = {}
         self._transactions = False
         self._last_error: KafkaError | None = None
+        self._told: dict[int, float] = {}
         self._catalogue: Catalogue | None = None
         self._admin: KafkaAdmin | None = None
 
@@ -172,7 +179,10 @@ class KafkaCluster:
     def _heard(self, error: KafkaError) -> None:
         """The client's news about connections; it goes on trying by itself."""
         self._last_error = error
-        _client_log.debug("%s", error.str())
+        now = time.monotonic()
+        if now - self._told.get(error.code(), -AGAIN_SECONDS) >= AGAIN_SECONDS:
+            self._told[error.code()] = now
+            _log.warning("Kafka at %s: %s; trying again", self._settings.servers, error.str())
 
     async def _connect(self, client: AdminClient) -> None:
         """Until a broker answers, or refuses: the client itself would go on for ever."""

@@ -32,6 +32,7 @@ MOST_BYTES: Final = 32 << 20
 PATIENCE_SECONDS: Final = 0.5
 """So long the thread waits for room before it pauses, which throws away what the client fetched ahead."""
 CONNECT_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 15.0
 
 _T = TypeVar("_T")
 _Call: TypeAlias = tuple[Callable[[Consumer], Any], "asyncio.Future[Any]"]
@@ -109,8 +110,11 @@ class Feed:
             self.stopping = True
             self._room.notify_all()
         if self._thread is not None:
-            await self._ended.wait()
-            self._thread.join(1.0)
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._ended.wait()
+            except TimeoutError:
+                _log.warning("%s: the brokers do not answer, so it is left behind", self._name)
 
     def wait_for(self, client: Consumer, work: Coroutine[Any, Any, None], seconds: float) -> bool:
         """In the thread: have the event loop do the work, which may need calls. False if it was not done in time."""

@@ -76,7 +76,7 @@ class Sender:
             await self._threads.run(client.flush, CLOSE_SECONDS)
             for sending in list(self._sending):
                 sending.give_up("the cluster was closed")
-            await self._threads.run(client.close)
+            await self._threads.run(let_go, client)
 
     async def _open(self) -> Producer:
         async with self._opening:
@@ -145,6 +145,15 @@ def produce(
         client.produce(topic, value, partition=unkeyed, timestamp=timestamp, **options)  # type: ignore[arg-type]
     else:
         client.produce(topic, value, key, timestamp=timestamp, **options)  # type: ignore[arg-type]
+
+
+def let_go(client: Producer) -> None:
+    """In a thread: end the client without waiting for brokers, as its `close` would.
+
+    A transaction that is still open is ended by whoever takes the name next, or by the brokers after its time.
+    """
+    with suppress(KafkaException):  # what is wrong with it is known by now
+        client.purge()
 
 
 class _Sending:

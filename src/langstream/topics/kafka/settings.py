@@ -17,7 +17,13 @@ from langstream.topics.kafka.security import client_security
 HOST: Final = "{host}"
 """Stands for the name of the host in `client.id` and `group.instance.id`."""
 
-_COMMON: Final = {"client.id": "langstream", "allow.auto.create.topics": "false", "socket.keepalive.enable": "true"}
+_COMMON: Final = {
+    "client.id": "langstream",
+    "allow.auto.create.topics": "false",
+    "socket.keepalive.enable": "true",
+    # Starting from the named brokers again, when none answers, leaves transactions of librdkafka 2.16 hanging for ever.
+    "metadata.recovery.strategy": "none",
+}
 _CONSUMER: Final = {
     "auto.offset.reset": "earliest",
     "isolation.level": "read_committed",

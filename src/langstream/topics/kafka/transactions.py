@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -23,7 +22,7 @@ from langstream.topics.kafka.consumer import ATTEMPT_SECONDS, ATTEMPTS, KafkaCon
 from langstream.topics.kafka.failures import MOVED, reason, topic_error
 from langstream.topics.kafka.feed import connect
 from langstream.topics.kafka.names import Names, alone, host
-from langstream.topics.kafka.sender import Acquaintance, Batch, produce
+from langstream.topics.kafka.sender import Acquaintance, Batch, let_go, produce
 from langstream.topics.kafka.threads import Threads
 
 CALL_SECONDS: Final = 10.0
@@ -151,7 +150,7 @@ class Transactions:
             try:
                 await self._threads.run(client.init_transactions, CALL_SECONDS)
             except BaseException:
-                await self._threads.run(client.close)
+                await self._threads.run(let_go, client)
                 raise
             self._client, self._acquainted = client, Acquaintance(self._threads)
         return self._client, self._acquainted
@@ -169,7 +168,7 @@ class Transactions:
     async def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            await self._threads.run(_closed, client)
+            await self._threads.run(let_go, client)
 
 
 def _patiently(call: Callable[..., None], *arguments: Any) -> None:
@@ -183,13 +182,6 @@ def _patiently(call: Callable[..., None], *arguments: Any) -> None:
                 raise
 
 
-def _closed(client: Producer) -> None:
-    """In a thread: a client that is given up must not wait for brokers."""
-    with suppress(KafkaException):  # what is wrong with it is known by now
-        client.purge()
-        client.close()
-
-
 async def transactions_allowed(make: Callable[[str], Producer], prefix: str, threads: Threads) -> KafkaError | None:
     """None if the cluster begins transactions; else why it does not. Raises BrokerUnavailable."""
     client = await threads.run(make, f"{prefix}-probe-{host()}")
@@ -199,5 +191,5 @@ async def transactions_allowed(make: Callable[[str], Producer], prefix: str, thr
     except KafkaException as error:
         return reason(error)
     finally:
-        await threads.run(_closed, client)
+        await threads.run(let_go, client)
     return None
