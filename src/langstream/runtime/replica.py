@@ -38,8 +38,9 @@ class Limits:
     in_flight: int = 4_000
     """Most of them wait for a service, or for an earlier record of the partition: offsets are committed in order, and
     one slow answer must not stop a thousand quick ones behind it."""
-    straight_in_flight: int = 3_000
-    """For nodes of synchronous processors: one batch being committed, one waiting, one being processed."""
+    straight_in_flight: int = 6_000
+    """For nodes of synchronous processors: enough that they go on for the time a commit takes, which is long while they
+    are busy, since the thread that commits gets the interpreter lock every few milliseconds only."""
     poll: int = 1_000
     stuck_seconds: float = 300.0
     """Work is pending and nothing came back from any agent or the broker for so long: the node is stuck."""
