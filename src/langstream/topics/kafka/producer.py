@@ -6,6 +6,7 @@ another partition. Sends go through a client shared by the cluster's producers, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from langstream.errors import TopicError
@@ -26,6 +27,7 @@ class KafkaProducer:
         self._sender = sender
         self._transactions = transactions
         self._catalogue = catalogue
+        self._preparing = asyncio.Lock()
         self._turn = 0
         self._closed = False
 
@@ -37,9 +39,10 @@ class KafkaProducer:
         self._check_open()
         if not records:
             return
-        batch = await self._encoded(topic, records)
         try:
-            await self._sender.send(batch)
+            async with self._preparing:  # a fair lock: what was sent first is first
+                written = await self._sender.write(await self._encoded(topic, records))
+            await asyncio.shield(written)
         except TopicError:
             self._catalogue.forget(topic)
             raise

@@ -47,24 +47,23 @@ class Sender:
         self._pause = TICKS[0]
         self._acquainted = Acquaintance(threads)
 
-    async def send(self, batch: Batch) -> None:
-        """Returns when all are acknowledged. A failure may leave some of them written."""
+    async def write(self, batch: Batch) -> asyncio.Future[None]:
+        """Hand the records to the client; the future is done when all are acknowledged.
+
+        A failure may leave some of them written.
+        """
         client = self._client or await self._open()
         await self._acquainted.make(client, batch)
         sending = _Sending(batch.topic, len(batch.payloads))
         self._sending.add(sending)
-        try:
-            for index, payload in enumerate(batch.payloads):
-                try:
-                    produce(client, batch.topic, batch.unkeyed, payload, sending.delivered)
-                except (KafkaException, BufferError) as error:
-                    sending.refused(error, len(batch.payloads) - index)
-                    break
-            self._watch()
-            await asyncio.shield(sending.done)
-        finally:
-            if sending.done.done():
-                self._sending.discard(sending)
+        for index, payload in enumerate(batch.payloads):
+            try:
+                produce(client, batch.topic, batch.unkeyed, payload, sending.delivered)
+            except (KafkaException, BufferError) as error:
+                sending.refused(error, len(batch.payloads) - index)
+                break
+        self._watch()
+        return sending.done
 
     async def close(self) -> None:
         """Wait for what is under way, but not for ever."""
@@ -119,8 +118,8 @@ class Acquaintance:
         self._asking = asyncio.Lock()
 
     async def make(self, client: Producer, batch: Batch) -> None:
-        """Have the client ask, unless it has. In the order of the calls."""
-        if self._asked.get(batch.topic, 0.0) >= batch.looked_up and not self._asking.locked():
+        """Have the client ask, unless it has."""
+        if self._asked.get(batch.topic, 0.0) >= batch.looked_up:
             return
         async with self._asking:
             if self._asked.get(batch.topic, 0.0) < batch.looked_up:
