@@ -12,7 +12,9 @@ from tests.servers.kafka import Kafka, kafka, missing
 
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """A real Kafka of one broker."""
+    """A real Kafka of one broker, where it is asked for: the Kafka cluster is unfinished, and so are its tests."""
+    if not os.environ.get("LANGSTREAM_TEST_KAFKA"):
+        pytest.skip("Kafka is unfinished: its tests run with LANGSTREAM_TEST_KAFKA=1")
     reason = missing()
     if reason:
         if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
