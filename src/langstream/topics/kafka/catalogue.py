@@ -19,6 +19,8 @@ REMEMBER_SECONDS: Final = 60.0
 REQUEST_SECONDS: Final = 15.0
 ATTEMPTS: Final = 50
 ATTEMPT_SECONDS: Final = 0.1
+SETTLE_SECONDS: Final = 1.0
+SETTLE_PAUSE_SECONDS: Final = 0.01
 _MOVING: Final = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
@@ -83,24 +85,47 @@ class Catalogue:
         )
         return {partition: (first[partition], end[partition]) for partition in first}
 
+    async def settled_bounds(self, topic: str, partitions: int) -> Mapping[int, tuple[int, int]]:
+        """As `bounds_of`, once the transactions that are just being committed have become visible.
+
+        The brokers acknowledge a commit a little before its records can be read. Transactions that stay open are not
+        waited for.
+        """
+        wanted = [TopicPartition(topic, number) for number in range(partitions)]
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        written = await self._offsets(wanted, latest, IsolationLevel.READ_UNCOMMITTED)
+        for _ in range(int(SETTLE_SECONDS / SETTLE_PAUSE_SECONDS)):
+            bounds = await self.bounds(wanted)
+            if all(bounds[number][1] >= end for number, end in written.items()):
+                return bounds
+            await asyncio.sleep(SETTLE_PAUSE_SECONDS)
+        return bounds
+
     async def bounds_of(self, topic: str, partitions: int) -> Mapping[int, tuple[int, int]]:
         """Of every partition of the topic."""
         return await self.bounds(TopicPartition(topic, number) for number in range(partitions))
 
-    async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
+    async def _offsets(
+        self,
+        partitions: Sequence[TopicPartition],
+        spec: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    ) -> dict[int, int]:
         for attempt in range(ATTEMPTS + 1):
             try:
-                return await self._offsets_now(partitions, spec)
+                return await self._offsets_now(partitions, spec, isolation)
             except KafkaException as error:  # a partition that was just made, or is moving
                 if reason(error).code() not in _MOVING or attempt == ATTEMPTS:
                     raise topic_error(error, f"looking up the offsets of topic {partitions[0].topic}") from error
             await asyncio.sleep(ATTEMPT_SECONDS)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _offsets_now(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
+    async def _offsets_now(
+        self, partitions: Sequence[TopicPartition], spec: OffsetSpec, isolation: IsolationLevel
+    ) -> dict[int, int]:
         answers = self._client.list_offsets(
             dict.fromkeys(partitions, spec),
-            isolation_level=IsolationLevel.READ_COMMITTED,
+            isolation_level=isolation,
             request_timeout=REQUEST_SECONDS,
         )
         results = await asyncio.gather(*map(asyncio.wrap_future, answers.values()))

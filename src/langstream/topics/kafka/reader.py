@@ -39,7 +39,7 @@ class KafkaReader:
     async def start(self) -> None:
         """Look the ends up, so that what is sent from now on will be read."""
         partitions = (await self._catalogue.topic(self._topic)).partitions
-        bounds = await self._catalogue.bounds_of(self._topic, partitions)
+        bounds = await self._catalogue.settled_bounds(self._topic, partitions)
         self._starts = self._offsets(bounds)
         for number, offset in self._starts.items():
             buffer = Buffer(self._topic, number, offset)
