@@ -25,11 +25,42 @@ Task: TypeAlias = Literal["completions", "embeddings"]
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """What a model may call. `parameters` is the JSON Schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that a model wants made. `arguments` is JSON text as the model wrote it, which may be wrong.
+
+    `signature` is the service's; it wants it back with the call.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation. `role` None lets the service decide."""
+    """One message of a conversation. `role` None lets the service decide.
+
+    `tool_calls` are those that this answer of the model asked for, `thoughts` the blocks that the service wants back
+    with them, as it gave them (JSON). `tool_call` is the call of which `content` is the result; its role is `tool`.
+    """
 
     content: str
     role: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    thoughts: tuple[Mapping[str, Any], ...] = ()
+    tool_call: ToolCall | None = None
+    failed: bool = False
+    """Whether the call failed; `content` then tells the model why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +77,16 @@ class CompletionOptions:
     frequency_penalty: float | None = None
     logprobs: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    response_schema: Mapping[str, Any] | None = None
+    """The JSON Schema of the answer, which is then JSON. The service does what it can; the agent checks the answer."""
+    tools: tuple[Tool, ...] = ()
+    """What the model may call; chat only, and only where the provider has `tools`."""
+    tool_choice: str | None = None
+    """`auto`, `required`, `none`, or the name of the only tool it shall call."""
+
+
+FinishReason: TypeAlias = Literal["stop", "length", "tool-calls", "filtered"]
+"""Why an answer ends: the model was done, the limit of tokens, it wants calls made, a content filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +106,8 @@ class Usage:
 class Chunk:
     """A piece of an answer. `answer_id` is the service's, the same for all pieces of one answer.
 
-    `last` marks the end; only one chunk of an answer has it. `usage` comes with the last chunk, if at all.
+    `last` marks the end; only one chunk of an answer has it. `usage`, `tool_calls` (put together from their pieces),
+    `thoughts` and `finish` come with the last chunk, if at all.
     """
 
     text: str
@@ -74,6 +116,9 @@ class Chunk:
     tokens: Sequence[str] = ()
     logprobs: Sequence[float] = ()
     usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    thoughts: tuple[Mapping[str, Any], ...] = ()
+    finish: FinishReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +177,5 @@ class AIProvider:
     """The only models of embeddings that there are; empty: the service knows."""
     tasks: tuple[Task, ...] = ("completions", "embeddings")
     """What the service can do."""
+    tools: bool = False
+    """Whether its chat models can call tools."""
