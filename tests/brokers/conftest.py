@@ -22,7 +22,7 @@ from langstream.topics.contract import (
     TopicSpec,
 )
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -66,3 +66,15 @@ def test_threads_that_announce_the_process_together_agree(tmp_path: Path) -> Non
                 announced.result()
         assert [file.stem for file in (tmp_path / DIRECTORY).iterdir()] == [presence.process]
         presence.end()
+
+
+def test_a_process_that_was_taken_for_dead_shows_itself_again(tmp_path: Path) -> None:
+    one, other = Presence(tmp_path, 10), Presence(tmp_path, 10)
+    one.announce()
+    other.announce()
+    other.remove(one.process)
+    assert not other.is_alive(one.process)
+    one.announce()
+    assert other.is_alive(one.process)
+    one.end()
+    other.end()

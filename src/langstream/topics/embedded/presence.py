@@ -36,6 +36,9 @@ class Presence:
         """Create and lock the file, or show that this process still runs."""
         with self._announcing:  # the writing and the reading thread may both be first
             self._seen = None  # two changes within one tick of the file system's clock look like one
+            if self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0:
+                os.close(self._descriptor)  # others took this process for dead while it hung
+                self._descriptor = None
             if self._descriptor is None:
                 self._descriptor = self._create()
             else:

@@ -59,26 +59,29 @@ class Watch:
         self._interval = SHORTEST_SECONDS
         self._heartbeat = 0.0
         self._next_groups = 0.0
-        self._was_alone = False
+        self._settled = False  # alone, and nothing is left to notice
 
     def __call__(self, connection: apsw.Connection) -> float:
         """Look, and tell in how many seconds to look again."""
         import apsw
 
         try:
-            if time.monotonic() >= self._heartbeat:
+            due = time.monotonic() >= self._heartbeat
+            if due:
                 self._heartbeat = time.monotonic() + HEARTBEAT_SECONDS
-                self._beat(connection)
+                self._presence.announce()
             alone = self._presence.is_alone()
-            if alone and self._was_alone:
+            if alone and self._settled:
                 return ALONE_SECONDS
-            self._was_alone = alone  # whoever left last may have changed something: look once more
+            self._settled = False
+            orphans = (due or alone) and self._look_for_dead(connection)
             if not alone and not self._signals.waiting and not self._members_due():
                 return LONGEST_SECONDS
             if self._look(connection):
                 self._interval = SHORTEST_SECONDS
             else:
                 self._interval = min(LONGEST_SECONDS, self._interval * GROWTH)
+            self._settled = alone and not orphans  # whoever left last may have changed something, so not before this
         except (apsw.Error, OSError) as error:  # callers are told by their own calls
             _log.debug("looking for changes failed: %s", error)
             return HEARTBEAT_SECONDS
@@ -112,12 +115,12 @@ class Watch:
             self._on_groups()
         return True
 
-    def _beat(self, connection: apsw.Connection) -> None:
-        self._presence.announce()
-        if self._was_alone and self._presence.is_alone():
-            return
+    def _look_for_dead(self, connection: apsw.Connection) -> bool:
+        """Whether there were members of processes that are gone."""
         self._presence.sweep()
-        if self._signals.watched_groups():
-            for process in processes(connection):
-                if not self._presence.is_alive(process):
-                    self._on_dead(process)
+        if not self._signals.watched_groups():
+            return False
+        dead = [process for process in processes(connection) if not self._presence.is_alive(process)]
+        for process in dead:
+            self._on_dead(process)
+        return bool(dead)

@@ -1,0 +1,68 @@
+"""What the last one left alone does with what others left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langstream.errors import BrokerUnavailable
+from langstream.topics.contract import TopicSpec
+from langstream.topics.embedded import open_cluster
+from langstream.topics.embedded.watch import Watch
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> Any:
+    """Two processes' clusters, and a consumer of each; the partitions are shared."""
+    first, second = open_cluster({}, tmp_path), open_cluster({}, tmp_path)
+    await first.start()
+    await second.start()
+    await first.admin.create(TopicSpec("topic", 4))
+    consumers = [cluster.consumer("topic", "group") for cluster in (first, second)]
+    for consumer in consumers:
+        await consumer.start()
+    await until(lambda: [len(consumer.assignment()) for consumer in consumers] == [2, 2])
+    yield first, second, consumers[0]
+    await second.close()
+    await first.close()
+
+
+async def test_partitions_of_one_that_could_not_leave_are_taken_over(pair: Any, monkeypatch: Any) -> None:
+    _, second, consumer = pair
+
+    async def fail(*_: Any) -> None:
+        raise BrokerUnavailable("the file is locked")
+
+    monkeypatch.setattr(second._log, "leave", fail)
+    await second.close()
+    await until(lambda: len(consumer.assignment()) == 4)
+
+
+async def test_a_departure_is_noticed_after_a_look_that_failed(pair: Any, monkeypatch: Any) -> None:
+    import apsw
+
+    first, second, consumer = pair
+    look = Watch._look
+    failures = 0
+
+    def fail_once(watch: Watch, connection: Any) -> bool:
+        nonlocal failures
+        if watch._presence is first._log._presence and watch._presence.is_alone() and not failures:
+            failures += 1
+            raise apsw.BusyError("locked")
+        return look(watch, connection)
+
+    monkeypatch.setattr(Watch, "_look", fail_once)
+    await second.close()
+    await until(lambda: len(consumer.assignment()) == 4)
+    assert failures == 1
