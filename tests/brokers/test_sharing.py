@@ -36,7 +36,7 @@ async def test_a_waiting_consumer_notices_another_process(bench: Any, other: Any
         waiting = asyncio.create_task(consumer.poll(10, 60.0))
         await asyncio.sleep(0.02)
         await producer.send(topic, [SimpleRecord(number)])
-        assert bench.texts(await asyncio.wait_for(waiting, 10)) == [str(number)]
+        assert bench.texts(await asyncio.wait_for(waiting, 60)) == [str(number)]
 
 
 async def test_members_of_several_processes_share_partitions(bench: Any, other: Any) -> None:

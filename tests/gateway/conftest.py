@@ -78,13 +78,13 @@ class Harness:
         reader = self.cluster.reader(topic, "earliest")
         await reader.start()
         records: list[SimpleRecord] = []
-        while len(records) < count and (runs := await reader.read(1000, 5)):
+        while len(records) < count and (runs := await reader.read(1000, 60)):
             records += [record for run in runs for record in run.records]
         await reader.close()
         return records
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 - what is waited for has no event
                 await asyncio.sleep(0.01)
 
@@ -103,7 +103,7 @@ class Socket:
     async def send(self, message: Any) -> None:
         await self.connection.send(message if isinstance(message, str) else json.dumps(message))
 
-    async def receive(self, timeout: float = 10) -> Any:
+    async def receive(self, timeout: float = 60) -> Any:
         async with asyncio.timeout(timeout):
             return json.loads(await self.connection.recv())
 

@@ -273,18 +273,18 @@ class Kit:
         task = next(task for candidate, task in self.replicas if candidate is replica)
         self.replicas = [pair for pair in self.replicas if pair[0] is not replica]
         replica.stop(deadline_seconds)
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 60)
 
     async def failure(self, replica: Replica) -> BaseException:
         """Wait until the node fails."""
         task = next(task for candidate, task in self.replicas if candidate is replica)
-        await asyncio.wait([task], timeout=20)
+        await asyncio.wait([task], timeout=60)
         error = task.exception()
         assert error is not None
         self.replicas = [pair for pair in self.replicas if pair[0] is not replica]
         return error
 
-    async def records(self, topic: str, count: int, seconds: float = 15.0) -> list[SimpleRecord]:
+    async def records(self, topic: str, count: int, seconds: float = 60.0) -> list[SimpleRecord]:
         """The first so many records of a topic."""
         reader = self.cluster.reader(topic, "earliest")
         await reader.start()
@@ -296,7 +296,7 @@ class Kit:
         await reader.close()
         return found
 
-    async def values(self, topic: str, count: int, seconds: float = 15.0) -> list[Any]:
+    async def values(self, topic: str, count: int, seconds: float = 60.0) -> list[Any]:
         return [record.value() for record in await self.records(topic, count, seconds)]
 
     async def everything(self, topic: str) -> list[SimpleRecord]:
@@ -310,7 +310,7 @@ class Kit:
         positions = await self.cluster.admin.positions(topic)
         return sum(position.committed for position in positions if position.group == group)
 
-    async def until(self, condition: Callable[[], Any], seconds: float = 15.0) -> None:
+    async def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while True:
                 result = condition()
@@ -321,7 +321,7 @@ class Kit:
     async def close(self) -> None:
         for replica, task in self.replicas:
             replica.stop(5.0)
-            await asyncio.wait([task], timeout=20)
+            await asyncio.wait([task], timeout=60)
             if not task.cancelled():
                 task.exception()
         await self.cluster.close()

@@ -145,5 +145,5 @@ async def test_stopping_ends_the_pause_before_a_restart(kit: Any, monkeypatch: p
     supervisor = Supervisor(kit.node(lambda: kit.Straight(None), input="missing"), kit.surroundings)
     await supervisor.start()
     assert supervisor.status().state == "failed"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await supervisor.stop(1)

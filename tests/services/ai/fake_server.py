@@ -74,6 +74,10 @@ class FakeServer:
             {"id": "answer-1", "choices": [{"delta": {"role": "assistant"}}]}, *events, end, "[DONE]", **options
         )
 
+    def reply_to(self, request: Mapping[str, Any]) -> Reply:
+        """The answer to a request: the next of the replies. Servers that think for themselves replace this."""
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
     @staticmethod
     def event(event: Any) -> bytes:
         if isinstance(event, bytes):
@@ -95,9 +99,8 @@ class FakeServer:
             }
         )
         self.asked.set()
-        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         try:
-            return await self._send(request, reply)
+            return await self._send(request, self.reply_to(self.requests[-1]))
         except (asyncio.CancelledError, ConnectionError):
             self.hung_up.set()
             raise

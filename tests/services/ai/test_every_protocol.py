@@ -248,7 +248,7 @@ async def test_abandoning_an_answer_closes_its_connection(server: Any, connect: 
     service = await connect()
     async with aclosing(service.chat("m", [Message("hi")], CompletionOptions(), stream=True)) as answer:
         assert (await anext(answer)).text == "one"
-    await asyncio.wait_for(server.hung_up.wait(), 10)
+    await asyncio.wait_for(server.hung_up.wait(), 60)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -258,11 +258,11 @@ async def test_cancelling_a_call_closes_its_connection(server: Any, connect: Con
     else:
         server.answers({}, silent=True)
     call = asyncio.create_task(ask(await connect(), stream=stream))
-    await asyncio.wait_for(server.asked.wait(), 10)
+    await asyncio.wait_for(server.asked.wait(), 60)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await asyncio.wait_for(server.hung_up.wait(), 10)
+    await asyncio.wait_for(server.hung_up.wait(), 60)
 
 
 async def test_a_service_that_is_not_started_says_so(server: Any) -> None:

@@ -224,17 +224,17 @@ async def test_abandoning_an_answer_closes_its_connection(server: Server, connec
     service = await connect()
     async with aclosing(service.chat("m", [Message("hi")], NONE, stream=True)) as chunks:
         assert (await anext(chunks)).text == "x"
-    await asyncio.wait_for(server.hung_up.wait(), 10)
+    await asyncio.wait_for(server.hung_up.wait(), 60)
 
 
 async def test_cancelling_a_call_closes_its_connection(server: Server, connect: Connect) -> None:
     server.streams({"id": "a", "choices": [{"delta": {"content": "x"}}]}, hang=True)
     call = asyncio.create_task(chat(await connect()))
-    await asyncio.wait_for(server.asked.wait(), 10)
+    await asyncio.wait_for(server.asked.wait(), 60)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await asyncio.wait_for(server.hung_up.wait(), 10)
+    await asyncio.wait_for(server.hung_up.wait(), 60)
 
 
 async def test_a_service_that_is_not_started_says_so() -> None:
