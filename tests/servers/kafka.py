@@ -1,5 +1,8 @@
 """A Kafka of its own, on loopback: brokers from the published artifacts, with the Java and Maven of the machine.
 
+Each broker is a controller too. For the sake of fault tests, any of them can be paused, killed, stopped cleanly and
+started again, and can have a small disk to be filled.
+
 The artifacts are resolved once, into a folder of the user's cache. Standard library only: `scripts/kafka` uses this
 without the project's environment.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -21,6 +25,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.servers.disk import SmallDisk
 
 VERSION = "4.1.1"
 JAVA = 17
@@ -37,6 +43,7 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 MEMORY = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 QUIET = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 START_SECONDS = 60
+STOP_SECONDS = 30
 UNSECURED = 'unsecuredLoginStringClaim_sub="app"'
 USER, PASSWORD = "app", "pass word;'1"
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
@@ -95,7 +102,9 @@ class Kafka:
         ports: Sequence[int] = (),
         properties: Mapping[str, str] | None = None,
         tls: Mapping[str, str] | None = None,
+        disk_megabytes: int | None = None,
     ) -> None:
+        """`disk_megabytes`: every broker's data is on a disk of this size (see `tests.servers.disk.missing`)."""
         self._directory = directory
         self._brokers = brokers
         self._properties = dict(properties or {})
@@ -104,7 +113,15 @@ class Kafka:
         self._login_ports = free_ports(brokers)
         self._controller_ports = free_ports(brokers)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._disks: dict[int, SmallDisk] = {}
+        if disk_megabytes is not None:
+            self._disks = {number: SmallDisk(self._place(number) / "data", disk_megabytes) for number in range(brokers)}
         self._admin: Any = None
+
+    @property
+    def brokers(self) -> range:
+        """Their numbers; the ids that Kafka knows are one more."""
+        return range(self._brokers)
 
     @property
     def bootstrap(self) -> str:
@@ -119,6 +136,8 @@ class Kafka:
     def start(self) -> None:
         """Format the storage and start every broker; ready when this returns."""
         jars = artifacts()
+        for disk in self._disks.values():
+            disk.mount()
         formats = [self._format(jars, number) for number in range(self._brokers)]
         for process in formats:
             _, told = process.communicate()
@@ -131,7 +150,7 @@ class Kafka:
 
     def start_broker(self, number: int, wait: bool = True) -> None:
         """Start one that is not running."""
-        place = self._directory / f"broker-{number}"
+        place = self._place(number)
         command = ["java", *MEMORY, *QUIET, "-cp", f"{artifacts()}/*", "kafka.Kafka", str(place / "server.properties")]
         with (place / "broker.log").open("ab") as log:
             self._processes[number] = subprocess.Popen(
@@ -156,21 +175,70 @@ class Kafka:
         process.kill()
         process.wait()
 
+    def shut_down(self, number: int) -> None:
+        """Stop one cleanly: it hands its partitions to the others first. Killed if it takes too long."""
+        process = self._processes.pop(number)
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def pause(self, number: int) -> None:
+        """SIGSTOP: its connections stay open, and nobody answers; as a stalled network looks from outside."""
+        self._processes[number].send_signal(signal.SIGSTOP)
+
+    def resume(self, number: int) -> None:
+        """Go on as if nothing had happened."""
+        self._processes[number].send_signal(signal.SIGCONT)
+
+    def running(self, number: int) -> bool:
+        """Whether the process is there, paused or not."""
+        process = self._processes.get(number)
+        return process is not None and process.poll() is None
+
+    def fill_disk(self, number: int) -> None:
+        """Leave no room on the broker's small disk. A broker that notices ends itself."""
+        self._disks[number].fill()
+
+    def free_disk(self, number: int) -> None:
+        """Make room again; a broker that ended itself is to be started."""
+        self._disks[number].free()
+
+    def controller(self) -> int | None:
+        """The number of the broker that is the active controller, as far as any of them has recorded."""
+        latest, leader = -1, None
+        for number in self.brokers:
+            state = self._place(number) / "data" / "__cluster_metadata-0" / "quorum-state"
+            try:
+                known = json.loads(state.read_text())
+            except (OSError, ValueError):  # not there yet, or just being written
+                continue
+            if known["leaderId"] > 0 and known["leaderEpoch"] > latest:
+                latest, leader = known["leaderEpoch"], known["leaderId"] - 1
+        return leader
+
     def stop(self) -> None:
         """End all, without ceremony: the data is not needed any more."""
         self._admin = None
         for number in list(self._processes):
             self.kill(number)
+        for disk in self._disks.values():
+            disk.unmount()
 
     def log(self, number: int = 0) -> str:
         """What the broker wrote."""
-        return (self._directory / f"broker-{number}" / "broker.log").read_text(errors="replace")
+        return (self._place(number) / "broker.log").read_text(errors="replace")
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
+    def _place(self, number: int) -> Path:
+        return self._directory / f"broker-{number}"
+
     def _format(self, jars: Path, number: int) -> subprocess.Popen[bytes]:
-        place = self._directory / f"broker-{number}"
-        place.mkdir(parents=True)
+        place = self._place(number)
+        place.mkdir(parents=True, exist_ok=True)
         (place / "server.properties").write_text(
             "".join(f"{name}={value}\n" for name, value in self._settings(number, place).items())
         )
@@ -182,7 +250,7 @@ class Kafka:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def _settings(self, number: int, place: Path) -> dict[str, str]:
-        several = str(min(3, self._brokers))
+        several, enough = str(min(3, self._brokers)), "2" if self._brokers > 2 else "1"
         voters = ",".join(f"{n + 1}@127.0.0.1:{port}" for n, port in enumerate(self._controller_ports))
         port, login, controller = self._ports[number], self._login_ports[number], self._controller_ports[number]
         return {
@@ -200,7 +268,9 @@ class Kafka:
             "offsets.topic.replication.factor": several,
             "offsets.topic.num.partitions": "1",
             "transaction.state.log.replication.factor": several,
-            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.min.isr": enough,
+            "default.replication.factor": several,
+            "min.insync.replicas": enough,
             "transaction.state.log.num.partitions": "1",
             "group.initial.rebalance.delay.ms": "0",
             "broker.session.timeout.ms": "2000",  # so long a killed broker is not let in again
@@ -233,9 +303,9 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def kafka(directory: Path, brokers: int = 1, **options: Mapping[str, str]) -> Iterator[Kafka]:
+def kafka(directory: Path, brokers: int = 1, **options: Any) -> Iterator[Kafka]:
     """Started brokers."""
-    server = Kafka(directory, brokers, **options)  # type: ignore[arg-type]
+    server = Kafka(directory, brokers, **options)
     try:
         server.start()
         yield server
