@@ -103,6 +103,7 @@ async def test_chunk_records_add_up_to_the_answer(texts: list[str], most: int) -
     for text in texts:
         await publisher.add(Chunk(text, "a"))
     await publisher.add(Chunk("", "a", last=True))
+    await publisher.finish()
     assert "".join(record.value() for record in kept.records) == "".join(texts)
     marks = [header(record.headers(), "stream-last-message") for record in kept.records]
     assert marks == ["false"] * (len(marks) - 1) + ["true"]

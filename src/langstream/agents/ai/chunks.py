@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from langstream.agents.working_record import ResultField, WorkingRecord
 from langstream.errors import LangStreamError
@@ -33,6 +34,39 @@ class ChunkStream:
         return ChunkPublisher(self, record)
 
 
+class Publisher(Protocol):
+    """Where the chunks of one answer go, which may come in several parts (calls of tools lie between them)."""
+
+    def begin(self) -> None:
+        """A part is asked for."""
+
+    def take_back(self) -> bool:
+        """Forget the chunks since `begin`; false if a reader may have seen some of them."""
+
+    async def add(self, chunk: Chunk) -> None:
+        """Take a chunk. That it is the last one of its part means nothing here."""
+
+    async def finish(self) -> None:
+        """The answer is complete."""
+
+
+class NoPublisher:
+    """Where nobody listens."""
+
+    def begin(self) -> None:
+        """Nothing to do."""
+
+    def take_back(self) -> bool:
+        """Nobody has seen anything."""
+        return True
+
+    async def add(self, chunk: Chunk) -> None:
+        """Forget it."""
+
+    async def finish(self) -> None:
+        """Nothing to do."""
+
+
 @dataclass(slots=True)
 class ChunkPublisher:
     """Groups the chunks of one answer. `sent` counts the records written, or tried."""
@@ -43,17 +77,38 @@ class ChunkPublisher:
     _threshold: int = 1
     _texts: list[str] = field(default_factory=list)
     _answer_id: str = ""
+    _begun: tuple[int, int] = (0, 0)
+
+    def begin(self) -> None:
+        """A part is asked for."""
+        self._begun = self.sent, len(self._texts)
+
+    def take_back(self) -> bool:
+        """Forget the chunks since `begin`; false if a record has been written since."""
+        sent, kept = self._begun
+        if self.sent != sent:
+            return False
+        del self._texts[kept:]
+        self._answer_id = self._answer_id if sent else ""
+        return True
 
     async def add(self, chunk: Chunk) -> None:
-        """Take a chunk; write a record if the group is full or the answer ends.
+        """Take a chunk; write a record if the group is full. The end of the answer is written by `finish`."""
+        self._answer_id = self._answer_id or chunk.answer_id
+        if chunk.text or not chunk.last:
+            self._texts.append(chunk.text)
+        if not chunk.last and len(self._texts) >= self._threshold:
+            await self._write(last=False)
 
-        A topic that cannot be written costs the reader chunks, which the gap in `stream-index` shows, not the answer.
-        """
-        self._answer_id = self._answer_id or chunk.answer_id or str(uuid.uuid4())
-        self._texts.append(chunk.text)
-        if not chunk.last and len(self._texts) < self._threshold:
-            return
-        message = self._message("".join(self._texts), last=chunk.last)
+    async def finish(self) -> None:
+        """Write what is left, as the last record."""
+        await self._write(last=True)
+
+    async def _write(self, *, last: bool) -> None:
+        """A topic that cannot be written costs the reader chunks, which the gap in `stream-index` shows, not the
+        answer."""
+        self._answer_id = self._answer_id or str(uuid.uuid4())
+        message = self._message("".join(self._texts), last=last)
         self._texts.clear()
         self._threshold = min(self._threshold * 2, self.stream.most)
         try:

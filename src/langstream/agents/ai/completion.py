@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from langstream.agents.ai.chunks import ChunkPublisher, ChunkStream
+from langstream.agents.ai.chunks import ChunkStream, NoPublisher, Publisher
 from langstream.agents.ai.connection import AIConnection
 from langstream.agents.ai.options import CompletionConfiguration
 from langstream.agents.ai.prompt_log import log_text, logged_options
@@ -17,7 +17,7 @@ from langstream.errors import AgentFailed, LangStreamError, ServiceError
 from langstream.expressions import compile_condition
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Counter, Metrics, NoMetrics, Outcome
-from langstream.services.ai.contract import AIService, Chunk, Usage
+from langstream.services.ai.contract import AIService, Chunk, FinishReason, ToolCall, Usage
 
 ATTEMPTS: Final = 3
 """Attempts for an answer that broke off in the middle, as long as nobody has seen a piece of it."""
@@ -30,12 +30,18 @@ class Answer:
     texts: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    tool_calls: tuple[ToolCall, ...] = ()
+    thoughts: tuple[Mapping[str, Any], ...] = ()
+    finish: FinishReason | None = None
 
     def add(self, chunk: Chunk) -> None:
         """Take a piece."""
         self.texts.append(chunk.text)
         self.tokens.extend(chunk.tokens)
         self.logprobs.extend(chunk.logprobs)
+        self.tool_calls = self.tool_calls or tuple(chunk.tool_calls)
+        self.thoughts = self.thoughts or tuple(chunk.thoughts)
+        self.finish = self.finish or chunk.finish
 
     @property
     def text(self) -> str:
@@ -138,8 +144,7 @@ class CompletionAgent(AsyncProcessor):
             if self._condition is not None and not self._condition(working):
                 return [record]
             prompt = self.render(working)
-            answer = await self._ask(prompt, record)
-            self._store(working, answer.text)
+            answer = await self.converse(prompt, working, record)
             if self._store_log is not None:
                 self._store_log(working, log_text(self._logged_options, self.logged(prompt), self._model))
             self.store(working, answer)
@@ -147,23 +152,35 @@ class CompletionAgent(AsyncProcessor):
             return error
         return [working.to_record()]
 
-    async def _ask(self, prompt: Sequence[Any], record: SimpleRecord) -> Answer:
-        """The whole answer. One that breaks off is asked for again, unless pieces of it are on the topic already:
+    async def converse(self, prompt: Sequence[Any], working: WorkingRecord, record: SimpleRecord) -> Answer:
+        """Ask for the answer, as often as it takes, and store what came of it."""
+        publisher = self.publisher(record)
+        answer = await self.ask(prompt, record, publisher)
+        await publisher.finish()
+        self._store(working, answer.text)
+        return answer
+
+    def publisher(self, record: SimpleRecord) -> Publisher:
+        """Where the pieces of one answer go. It is told the end of the answer by `finish`."""
+        return self._chunks.publisher(record) if self._chunks is not None else NoPublisher()
+
+    async def ask(self, prompt: Sequence[Any], record: SimpleRecord, publisher: Publisher) -> Answer:
+        """One whole answer. One that breaks off is asked for again, unless pieces of it are on the topic already:
         then the record fails, and its retry by the node streams anew under another `stream-id`."""
         attempt = 1
         while True:
-            publisher = self._chunks.publisher(record) if self._chunks is not None else None
+            publisher.begin()
             answer = Answer()
             try:
                 await self._listen(prompt, answer, publisher)
                 return answer
             except ServiceError as error:
-                unseen = publisher is None or publisher.sent == 0
-                if not (answer.texts and unseen and error.retryable and attempt < ATTEMPTS):
+                again = answer.texts and error.retryable and attempt < ATTEMPTS
+                if not (again and publisher.take_back()):
                     raise
             attempt += 1
 
-    async def _listen(self, prompt: Sequence[Any], answer: Answer, publisher: ChunkPublisher | None) -> None:
+    async def _listen(self, prompt: Sequence[Any], answer: Answer, publisher: Publisher) -> None:
         service = self._connection.service
         self._counters.calls.inc()
         try:
@@ -171,8 +188,7 @@ class CompletionAgent(AsyncProcessor):
                 async for chunk in chunks:
                     answer.add(chunk)
                     self._counters.count(chunk.usage)
-                    if publisher is not None:
-                        await publisher.add(chunk)
+                    await publisher.add(chunk)
         except ServiceError:
             self._counters.errors.inc()
             raise
