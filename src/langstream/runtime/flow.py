@@ -18,7 +18,7 @@ from langstream.application.model import OnFailure
 from langstream.errors import AgentFailed, TopicNotFound
 from langstream.records import Dispatched, SimpleRecord
 from langstream.runtime.delivery import Delivery
-from langstream.runtime.intake import Intake, SourceIntake
+from langstream.runtime.intake import Intake, SourceIntake, TopicIntake
 from langstream.runtime.lanes import Lanes
 from langstream.runtime.metrics import NodeCounts
 from langstream.runtime.policy import Failure, Policy, Redactor
@@ -77,6 +77,7 @@ class Flow:
         """There is room again, or the flow failed."""
         self.last_progress = asyncio.get_running_loop().time()
         self._straight = all(worker.synchronous for worker in workers)
+        self._remembering = [worker for worker in workers if worker.placed]
         self._policy = policy
         self._ends = ends
         self._intake = intake
@@ -192,12 +193,13 @@ class Flow:
         for item in items:
             unit = item.unit
             if not item.dead:
-                for record in item.results:
+                several = len(item.results) > 1
+                for number, record in enumerate(item.results):
                     if isinstance(record, Dispatched):
                         self._output(unit, str(record.destination), record)
                     elif following is not None:
                         unit.pending += 1
-                        further.append(Item(unit, record))
+                        further.append(Item(unit, record, (*item.path, number) if several else item.path))
                     else:
                         self._final(unit, record)
         if further and following is not None:
@@ -386,11 +388,16 @@ class Flow:
     def committed(self, trackers: Mapping[Tracker, Sequence[Unit]]) -> None:
         """Make room."""
         for tracker, units in trackers.items():
+            if tracker.partition is not None:
+                for worker in self._remembering:
+                    worker.committed(*tracker.partition, units[-1].next_offset)
             if tracker.dropped:
                 continue
             size = sum(len(unit.sources) for unit in units)
             tracker.size -= size
             self.in_flight -= size
+        if isinstance(self._intake, TopicIntake):
+            self._intake.settled()
         self.progressed()
         self.changed.set()
 

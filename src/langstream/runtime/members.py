@@ -26,6 +26,7 @@ from langstream.sdk.contract import (
     Source,
     TopicWriter,
 )
+from langstream.sdk.sharing import Shared
 from langstream.topics.contract import TopicCluster, TopicProducer
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Surroundings:
     topic_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """Options of the plan's topics by name; all of these topics exist."""
     redact: Redactor = field(default_factory=Redactor, repr=False)
+    shared: Shared = field(default_factory=Shared, repr=False)
 
 
 class DirectWriter:
@@ -117,9 +119,10 @@ class Members:
 
     def _context(self, planned: PlannedAgent, report_failure: Callable[[BaseException], None]) -> AgentContext:
         around = self._surroundings
-        directory = None
+        directory = shared = None
         if planned.id in self._node.disks:
             directory = around.directories.create(planned.id, self._replica)
+            shared = around.directories.create(planned.id)
         writer: TopicWriter = self._writer
         return AgentContext(
             agent_id=planned.id,
@@ -130,10 +133,12 @@ class Members:
             topics=writer,
             metrics=AgentMetrics(around.meters, planned.id),
             state_directory=directory,
+            shared_directory=shared,
             code_directory=around.code_directory,
             data_directory=around.directories.root(),
             replica=self._replica,
             replicas=self._node.resources.parallelism,
+            shared=around.shared,
             report_failure=report_failure,
         )
 

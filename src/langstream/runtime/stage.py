@@ -196,7 +196,8 @@ class Stage:
         call.add_done_callback(self._called)
 
     async def _call(self, items: list[Item]) -> None:
-        answer = await self.worker.acall([item.record for item in items])
+        places = [item.place for item in items] if self.worker.placed else ()
+        answer = await self.worker.acall([item.record for item in items], places)
         task = asyncio.current_task()
         if task is not None:
             self._calls.discard(task)
@@ -257,6 +258,7 @@ class Stage:
         if self.restarts:
             item.unit.attempts += 1
             item.attempts = item.unit.attempts
+        item.unit.anew = getattr(error, "retryable", None) is not True
         delay = self._policy.delay(item.attempts, error)
         if delay is None:
             item.finished = self._owner.gave_up(self, item, error)

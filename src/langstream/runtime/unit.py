@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from langstream.records import Record, SimpleRecord, key_bytes
+from langstream.sdk.contract import Place
 from langstream.topics.contract import TopicPartition
 
 Outputs = list[tuple[str, list[SimpleRecord]]]
@@ -59,6 +60,7 @@ class Unit:
 
     __slots__ = (
         "abandoned",
+        "anew",
         "attempts",
         "lane",
         "life",
@@ -83,6 +85,8 @@ class Unit:
         """How often the record was sent through the node from the beginning; results of earlier lives do not count."""
         self.attempts = 0
         """Failed lives."""
+        self.anew = False
+        """The last attempt failed, and not because something was away: what agents remember of it may be to blame."""
         self.lane: bytes | None = None
         """The key whose later records wait for this one to have passed the node."""
         self.parked: list[Item] = []
@@ -156,12 +160,14 @@ class Trace:
 class Item:
     """A record inside a stage."""
 
-    __slots__ = ("alone", "attempts", "finished", "key", "life", "record", "results", "sequence", "unit")
+    __slots__ = ("alone", "attempts", "finished", "key", "life", "path", "record", "results", "sequence", "unit")
 
-    def __init__(self, unit: Unit, record: SimpleRecord) -> None:
+    def __init__(self, unit: Unit, record: SimpleRecord, path: tuple[int, ...] = ()) -> None:
         self.unit = unit
         self.life = unit.life
         self.record = record
+        self.path = path
+        """Which of the results of earlier stages it is."""
         self.key = identity(record)
         self.sequence = 0
         self.attempts = 0
@@ -169,6 +175,14 @@ class Item:
         """To be handed in by itself: a batch with it failed as a whole."""
         self.finished = False
         self.results: Sequence[SimpleRecord] = ()
+
+    @property
+    def place(self) -> Place | None:
+        """Where the source record stands in its topic, if it came from one."""
+        partition = self.unit.tracker.partition
+        if partition is None:
+            return None
+        return Place(partition.topic, partition.partition, self.unit.offset, self.path, self.unit.anew)
 
     @property
     def dead(self) -> bool:

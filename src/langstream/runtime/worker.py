@@ -15,7 +15,7 @@ from langstream.errors import AgentFailed, RecordError
 from langstream.records import Record, SimpleRecord
 from langstream.runtime.metrics import AgentCounts
 from langstream.runtime.unit import plain
-from langstream.sdk.contract import AsyncProcessor, Batching, Processor, Sink
+from langstream.sdk.contract import AsyncProcessor, Batching, Place, PlacedProcessor, Processor, Sink
 
 _WHOLE_BATCHES = Batching(max_records=1_000, concurrency=1, ordering="sequence")
 
@@ -41,6 +41,7 @@ class Worker:
         self.counts = counts
         self.synchronous = isinstance(agent, Processor)
         self.sink = isinstance(agent, Sink)
+        self.placed = isinstance(agent, PlacedProcessor)
 
     @property
     def batching(self) -> Batching:
@@ -59,13 +60,15 @@ class Worker:
             self.counts.processed(len(records), time.perf_counter() - started)
         return self._counted(outcomes, len(records))
 
-    async def acall(self, records: Sequence[SimpleRecord]) -> Answer:
-        """Call an asynchronous processor, or write to a sink."""
+    async def acall(self, records: Sequence[SimpleRecord], places: Sequence[Place | None] = ()) -> Answer:
+        """Call an asynchronous processor, or write to a sink. `places` are for those that want them."""
         started = time.perf_counter()
         try:
             outcomes: Any
             if isinstance(self.agent, Sink):
                 outcomes = await self.agent.write_batch(records)
+            elif isinstance(self.agent, PlacedProcessor):
+                outcomes = await self.agent.process_placed(records, places)
             else:
                 assert isinstance(self.agent, AsyncProcessor)
                 outcomes = await self.agent.process_batch(records)
@@ -77,6 +80,11 @@ class Worker:
         finally:
             self.counts.processed(len(records), time.perf_counter() - started)
         return self._counted(outcomes, len(records))
+
+    def committed(self, topic: str, partition: int, next_offset: int) -> None:
+        """Tell an agent that remembers what it did for records: these never come again."""
+        if isinstance(self.agent, PlacedProcessor):
+            self.agent.committed(topic, partition, next_offset)
 
     def results(self, outcome: Any) -> Sequence[SimpleRecord] | Exception:
         """The records an outcome consists of, or the error it is (or deserves)."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from langstream.records import Record, SimpleRecord
+from langstream.sdk.sharing import Shared
 
 Outcome: TypeAlias = "Sequence[Record] | Exception"
 """What became of one record: its results in order, or its error."""
@@ -94,7 +95,8 @@ class Resource:
 class AgentContext:
     """What an agent is told when it starts.
 
-    `state_directory` is the agent's own, kept across restarts, or None unless its disk is enabled.
+    `state_directory` is the agent's own, kept across restarts, or None unless its disk is enabled. `shared_directory`
+    is the same for all replicas of the agent in this process, and `shared` has what they made to use together.
     `code_directory` is the application's directory (holding `python/`), or None.
     `resources` maps ids to the configured services of the application. `data_directory` is where the whole deployment
     keeps its files (embedded databases, for instance), or None where nothing may be written.
@@ -108,11 +110,13 @@ class AgentContext:
     topics: TopicWriter | None = None
     metrics: Metrics = field(default_factory=NoMetrics)
     state_directory: Path | None = None
+    shared_directory: Path | None = None
     code_directory: Path | None = None
     data_directory: Path | None = None
     replica: int = 0
     """The number of this replica of the node, from 0, of `replicas`."""
     replicas: int = 1
+    shared: Shared = field(default_factory=Shared, repr=False)
     report_failure: Callable[[BaseException], None] | None = None
     """Tell the runtime that the agent is broken beyond one record (a background task died)."""
 
@@ -171,6 +175,37 @@ class AsyncProcessor(BaseAgent, ABC):
     @abstractmethod
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """One outcome per record, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which record of a topic a record came from; the same when it is delivered again.
+
+    `path` tells it from other records that earlier agents of the node made of that one. `anew`: what was found out for
+    it in an earlier attempt may be the reason why that failed, and is not to be used again.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    path: tuple[int, ...] = ()
+    anew: bool = False
+
+
+class PlacedProcessor(AsyncProcessor):
+    """An asynchronous processor that remembers what it did for a record, in case that the record comes again."""
+
+    @abstractmethod
+    async def process_placed(
+        self, records: Sequence[SimpleRecord], places: Sequence[Place | None]
+    ) -> Sequence[Outcome]:
+        """One outcome per record, in order. The place of a record is None where a source agent brought it."""
+
+    async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
+        return await self.process_placed(records, [None] * len(records))
+
+    def committed(self, topic: str, partition: int, next_offset: int) -> None:
+        """Records before that offset are safe with all they led to: they never come again. Must not wait."""
 
 
 class Source(BaseAgent, ABC):
