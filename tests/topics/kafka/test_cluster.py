@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -14,70 +12,11 @@ from confluent_kafka.admin import AdminClient
 from langstream.errors import ApplicationRefused, BrokerUnavailable, Fenced, TopicError, TopicMismatch
 from langstream.records import SimpleRecord
 from langstream.topics.contract import TopicPartition, TopicSpec
-from langstream.topics.kafka import open_cluster
 from langstream.topics.kafka.cluster import KafkaCluster
 from langstream.topics.kafka.consumer import KafkaConsumer
 from langstream.topics.kafka.feed import MOST_MESSAGES
 from tests.servers.kafka import BEARER, PASSWORD, PLAIN, SCRAM, UNSECURED, USER, Kafka
-
-Open = Callable[..., Awaitable[KafkaCluster]]
-
-
-@pytest.fixture
-async def connect(kafka_server: Kafka) -> AsyncIterator[Open]:
-    """Opens clusters, which are closed after the test."""
-    async with AsyncExitStack() as stack:
-
-        async def connected(admin: dict[str, Any] | None = None, **configuration: Any) -> KafkaCluster:
-            common = {"bootstrap.servers": kafka_server.bootstrap, "heartbeat.interval.ms": 200}
-            properties = {**common, "session.timeout.ms": 2000, **(admin or {})}
-            cluster = open_cluster({"admin": properties, **configuration}, None)
-            stack.push_async_callback(cluster.close)
-            await cluster.start()
-            return cluster
-
-        yield connected
-    kafka_server.clear()
-
-
-@pytest.fixture
-async def cluster(connect: Open) -> KafkaCluster:
-    """A started one."""
-    return await connect()
-
-
-async def topic(cluster: KafkaCluster, name: str, partitions: int = 1, **config: Any) -> str:
-    await cluster.admin.create(TopicSpec(name, partitions, config))
-    return name
-
-
-async def send(cluster: KafkaCluster, topic: str, *records: SimpleRecord | str) -> None:
-    producer = cluster.producer()
-    await producer.send(topic, [SimpleRecord(each) if isinstance(each, str) else each for each in records])
-    await producer.close()
-
-
-async def member(cluster: KafkaCluster, topic: str, **options: Any) -> KafkaConsumer:
-    consumer = cluster.consumer(topic, "group", options={f"consumer.{name}": value for name, value in options.items()})
-    await consumer.start()
-    return consumer
-
-
-async def values(consumer: Any, count: int) -> list[Any]:
-    found: list[Any] = []
-    while len(found) < count:
-        runs = await consumer.poll(count - len(found), 10.0)
-        assert runs, f"only {len(found)} of {count} records came"
-        found += [record.value() for run in runs for record in run.records]
-    return found
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if condition():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not happen")
+from tests.topics.kafka.moves import Open, member, send, topic, until, values
 
 
 def login(server: Kafka, mechanism: str, module: str, options: str) -> dict[str, str]:

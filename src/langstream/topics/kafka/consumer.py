@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -35,6 +36,14 @@ _Handler: TypeAlias = Callable[[list[int]], Coroutine[Any, Any, None]]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Offsets to commit, and the assignments by which their partitions were owned when that was asked for."""
+
+    offsets: Mapping[TopicPartition, int]
+    assignments: Mapping[int, int]
+
+
 class KafkaConsumer:
     """See `TopicConsumer`."""
 
@@ -53,7 +62,10 @@ class KafkaConsumer:
         self._on_revoked = on_revoked
         self._feed = Feed(self, make, f"kafka consumer {group} of {topic}")
         self._metadata: Any = None
-        self._owned: set[int] = set()
+        self._owned: dict[int, int] = {}  # which assignment gave the partition to this member
+        self._assigned_to: dict[int, int] = {}  # the same as the thread knows it, which is the first to know
+        self._assignments = 0
+        self._given_up_at: dict[int, int] = {}  # the next offset after what was handed out, when a partition left
         self._buffers = Buffers()  # owned partitions, less those being given up
         self._committed: dict[int, int] = {}
         self._committing = asyncio.Lock()
@@ -125,52 +137,51 @@ class KafkaConsumer:
         """Stored by the brokers when this returns."""
         if not offsets:
             return
-        async with self.committing(offsets) as positions:
+        claim = self.claim(offsets)
+        async with self.committing(claim) as positions:
             for attempt in range(ATTEMPTS + 1):
-                self.check(offsets)
                 try:
-                    await self._feed.call(partial(_store, positions))
+                    await self._feed.call(partial(self._store, claim, positions))
                     break
                 except KafkaException as error:
                     if reason(error).code() not in MOVED or attempt == ATTEMPTS:
                         raise topic_error(error, self._doing("committing")) from error
                 await asyncio.sleep(ATTEMPT_SECONDS)  # the group is changing: is the partition still ours then?
-            self.committed(offsets)
+            self.committed(claim)
+
+    def claim(self, offsets: Mapping[TopicPartition, int]) -> Claim:
+        """The partitions as they are owned now. Raises Fenced unless they are."""
+        return Claim(offsets, {partition.partition: self._assignment_of(partition) for partition in offsets})
 
     @asynccontextmanager
-    async def committing(self, offsets: Mapping[TopicPartition, int]) -> AsyncIterator[list[KafkaPartition]]:
+    async def committing(self, claim: Claim) -> AsyncIterator[list[KafkaPartition]]:
         """Keeps the partitions until the commit inside has ended. Raises Fenced, TopicError for wrong offsets."""
-        self.check(offsets)
-        for partition, offset in offsets.items():
-            buffer = self._buffers.get(partition.partition)
-            if offset < 0 or buffer is None or buffer.received is None or offset > buffer.received:
-                await self._check_offset(partition, offset)
+        for partition, offset in claim.offsets.items():
+            await self._check_offset(partition, offset)
         async with self._committing:
-            self.check(offsets)
+            self.check(claim)
             yield [
-                KafkaPartition(self._topic, place.partition, self._beyond(place, at)) for place, at in offsets.items()
+                KafkaPartition(self._topic, place.partition, self._beyond(place, at))
+                for place, at in claim.offsets.items()
             ]
 
-    def check(self, offsets: Iterable[TopicPartition]) -> None:
-        """Raises Fenced unless all the partitions are owned, TopicError for those of other topics."""
-        for partition in offsets:
-            if partition.topic != self._topic:
-                raise TopicError(f"{partition.topic}/{partition.partition} is no partition of topic {self._topic}")
-            if partition.partition not in self._owned:
-                raise Fenced(
-                    f"group {self.group}: partition {partition.partition} of topic {self._topic} belongs to another "
-                    "member now; its records will be delivered there"
-                )
+    def check(self, claim: Claim) -> None:
+        """Raises Fenced unless the partitions were owned all the time: one that went and came back starts anew."""
+        for number, assignment in claim.assignments.items():
+            if self._owned.get(number) != assignment or self._assigned_to.get(number) != assignment:
+                raise self._fenced(number)
 
-    async def metadata(self, *, afresh: bool) -> Any:
+    async def metadata(self, claim: Claim, *, afresh: bool) -> Any:
         """Who this member is in the group, by which the brokers recognise one that has lost its place."""
         if afresh:
             self._metadata = await self._feed.call(_membership)
-        return self._metadata
+        metadata = self._metadata
+        self.check(claim)  # afterwards: whoever joined the group anew since then would not be recognised
+        return metadata
 
-    def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def committed(self, claim: Claim) -> None:
         """These offsets are stored now."""
-        for partition, offset in offsets.items():
+        for partition, offset in claim.offsets.items():
             self._committed[partition.partition] = self._beyond(partition, offset)
 
     async def lag(self) -> Mapping[TopicPartition, int]:
@@ -195,7 +206,37 @@ class KafkaConsumer:
         buffer = self._buffers.get(partition.partition)
         return buffer.beyond(offset) if buffer is not None else offset
 
+    def _store(self, claim: Claim, positions: list[KafkaPartition], client: Consumer) -> None:
+        """In the thread."""
+        self.check(claim)
+        for stored in client.commit(offsets=positions, asynchronous=False) or ():
+            if stored.error:
+                raise KafkaException(stored.error)
+
+    def _assignment_of(self, partition: TopicPartition) -> int:
+        if partition.topic != self._topic:
+            raise TopicError(f"{partition.topic}/{partition.partition} is no partition of topic {self._topic}")
+        assignment = self._owned.get(partition.partition)
+        if assignment is None:
+            raise self._fenced(partition.partition)
+        return assignment
+
+    def _fenced(self, number: int) -> Fenced:
+        return Fenced(
+            f"group {self.group}: partition {number} of topic {self._topic} was given to another member, or anew to "
+            "this one; its records are delivered again"
+        )
+
     async def _check_offset(self, partition: TopicPartition, offset: int) -> None:
+        """Raises Fenced for records of an earlier assignment, TopicError for offsets that cannot be."""
+        buffer = self._buffers.get(partition.partition)
+        delivered = buffer.delivered if buffer is not None else None
+        if delivered is not None and 0 <= offset <= delivered:
+            return
+        if 0 <= offset <= self._given_up_at.get(partition.partition, -1):
+            if buffer is None:  # it is being given up
+                return
+            raise self._fenced(partition.partition)
         bounds = await self._catalogue.bounds([KafkaPartition(*partition)])
         end = bounds[partition.partition][1]
         if not 0 <= offset <= end:
@@ -245,7 +286,7 @@ class KafkaConsumer:
             _log.warning("%s", failure)
             return
         if error.fatal():  # the client has given everything up without a word
-            self._owned.clear()
+            self._disown(list(self._owned))
         self._fail(failure)
 
     def _fail(self, failure: TopicError) -> None:
@@ -257,7 +298,10 @@ class KafkaConsumer:
 
     def _on_assign(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
         self._metadata = _membership(client)
-        self._feed.tell(self._assigned, [partition.partition for partition in partitions])
+        self._assignments += 1
+        numbers = [partition.partition for partition in partitions]
+        self._assigned_to.update(dict.fromkeys(numbers, self._assignments))
+        self._feed.tell(self._assigned, numbers, self._assignments)
 
     def _on_revoke(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
         self._moved(client, [partition.partition for partition in partitions], self._give_up)
@@ -273,17 +317,18 @@ class KafkaConsumer:
                 "%s: records in flight were not finished in time; another member repeats them", self._doing("")
             )
         for number in numbers:  # whatever the event loop did or did not do, they are gone now
-            self._owned.discard(number)
+            self._assigned_to.pop(number, None)
+        self._feed.tell(self._gone, numbers)
 
     # --- membership, on the event loop ------------------------------------------------------------------------------
 
-    def _assigned(self, numbers: list[int]) -> None:
+    def _assigned(self, numbers: list[int], assignment: int) -> None:
         if self._closed:
             return
         for number in numbers:
             self._committed.pop(number, None)
             self._buffers.open(Buffer(self._topic, number))
-            self._owned.add(number)
+            self._owned[number] = assignment
         self._joined.set()
         self._wake.set()
 
@@ -291,19 +336,33 @@ class KafkaConsumer:
         self._stop_reading(numbers)
         try:
             await self._tell_revoked(numbers)
-            async with self._committing:
-                self._owned.difference_update(numbers)
+            async with self._committing:  # what is being committed is still ours
+                pass
         finally:
-            self._owned.difference_update(numbers)
+            self._disown(numbers)
 
     async def _lose(self, numbers: list[int]) -> None:
         _log.warning("group %s of topic %s: partitions %s were lost", self.group, self._topic, sorted(numbers))
-        self._owned.difference_update(numbers)
+        self._disown(numbers)
         self._stop_reading(numbers)
         await self._tell_revoked(numbers)
 
+    def _gone(self, numbers: list[int]) -> None:
+        """An event loop that did not come to give them up must not go on with their records."""
+        if any(number in self._owned for number in numbers):
+            self._stop_reading(numbers)
+            self._disown(numbers)
+            self._fail(Fenced(f"{self._doing('')}: the process was too busy to give partitions up; it joins anew"))
+
+    def _disown(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._owned.pop(number, None)
+
     def _stop_reading(self, numbers: Iterable[int]) -> None:
         for number in numbers:
+            buffer = self._buffers.get(number)
+            if buffer is not None and buffer.delivered is not None:
+                self._given_up_at[number] = buffer.delivered
             self._feed.taken(*self._buffers.close(number))
 
     async def _tell_revoked(self, numbers: Sequence[int]) -> None:
@@ -326,12 +385,6 @@ class KafkaConsumer:
 
 def _nothing() -> None:
     pass
-
-
-def _store(positions: list[KafkaPartition], client: Consumer) -> None:
-    for stored in client.commit(offsets=positions, asynchronous=False) or ():
-        if stored.error:
-            raise KafkaException(stored.error)
 
 
 def _membership(client: Consumer) -> Any:

@@ -57,9 +57,10 @@ class KafkaProducer:
         self._check_open()
         if not isinstance(consumer, KafkaConsumer):
             raise TopicError("outputs and offsets can be committed together only on one cluster")
+        claim = consumer.claim(offsets)  # before anything is waited for: later the partition may be owned anew
         batches = [await self._encoded(topic, records) for topic, records in sends if records]
         try:
-            await self._transactions.run(batches, consumer, offsets)
+            await self._transactions.run(batches, consumer, claim)
         except TopicError:
             for topic, _ in sends:
                 self._catalogue.forget(topic)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from langstream.errors import Fenced
-from langstream.topics.contract import TopicPartition
-from langstream.topics.kafka.consumer import ATTEMPT_SECONDS, ATTEMPTS, KafkaConsumer
+from langstream.topics.kafka.consumer import ATTEMPT_SECONDS, ATTEMPTS, Claim, KafkaConsumer
 from langstream.topics.kafka.failures import MOVED, reason, topic_error
 from langstream.topics.kafka.feed import connect
 from langstream.topics.kafka.names import Names, alone, host
@@ -60,12 +59,12 @@ class Transactions:
         self._own_name: str | None = None
         self._working = asyncio.Lock()
 
-    async def run(self, sends: Sequence[Batch], consumer: KafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
+    async def run(self, sends: Sequence[Batch], consumer: KafkaConsumer, claim: Claim) -> None:
         """Commit all of it. Raises Fenced, BrokerUnavailable, TopicNotFound: then nothing was written.
 
         Once begun it ends, even if the caller is cancelled: half a transaction is no use to anybody.
         """
-        await asyncio.shield(asyncio.create_task(self._run(sends, consumer, offsets), name="kafka transaction"))
+        await asyncio.shield(asyncio.create_task(self._run(sends, consumer, claim), name="kafka transaction"))
 
     async def close(self) -> None:
         """After the transaction under way."""
@@ -75,16 +74,14 @@ class Transactions:
                 self._names.give_back(self._name)
                 self._name = self._own_name = None
 
-    async def _run(
-        self, sends: Sequence[Batch], consumer: KafkaConsumer, offsets: Mapping[TopicPartition, int]
-    ) -> None:
+    async def _run(self, sends: Sequence[Batch], consumer: KafkaConsumer, claim: Claim) -> None:
         doing = f"committing a transaction of consumer group {consumer.group}"
-        async with self._working, consumer.committing(offsets) as positions:
+        async with self._working, consumer.committing(claim) as positions:
             for attempt in range(ATTEMPTS + 1):
                 try:
-                    member = await consumer.metadata(afresh=attempt > 0)
+                    member = await consumer.metadata(claim, afresh=attempt > 0)
                     await self._attempt(sends, consumer.group, positions, member)
-                    consumer.committed(offsets)
+                    consumer.committed(claim)
                     return
                 except Unknown as error:
                     await self._drop()
@@ -96,10 +93,9 @@ class Transactions:
                     await self._drop()
                     raise topic_error(error, doing) from error
                 await asyncio.sleep(ATTEMPT_SECONDS)
-                consumer.check(offsets)
 
     async def _attempt(self, sends: Sequence[Batch], group: str, positions: list[KafkaPartition], member: Any) -> None:
-        if member is None:
+        if positions and member is None:
             raise Unfinished(KafkaException(KafkaError(KafkaError.UNKNOWN_MEMBER_ID)), again=True)
         client, acquainted = await self._ready(group)
         for batch in sends:
