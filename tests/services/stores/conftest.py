@@ -11,6 +11,15 @@ import pytest
 from langstream.services.stores.connection import connect
 from langstream.services.stores.contract import Store
 from tests.services.stores import postgres_server
+from tests.services.stores.bench import StoreBench
+from tests.services.stores.sql_benches import SqlBench
+
+MEMBERS = [
+    "herddb",
+    "sqlite",
+    "duckdb",
+]
+"""The stores of the contract suite; each has a fixture `<name>_bench`."""
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +51,25 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await opened.execute("CREATE SCHEMA public", ())
     yield opened
     await opened.close()
+
+
+@pytest.fixture(params=MEMBERS)
+def bench(request: pytest.FixtureRequest) -> StoreBench:
+    """A target in every store, one after the other."""
+    made: StoreBench = request.getfixturevalue(f"{request.param}_bench")
+    return made
+
+
+@pytest.fixture
+def herddb_bench(tmp_path: Path) -> StoreBench:
+    return SqlBench("jdbc:herddb:server:localhost:7000", tmp_path)
+
+
+@pytest.fixture
+def sqlite_bench(tmp_path: Path) -> StoreBench:
+    return SqlBench(f"jdbc:sqlite:{tmp_path}/test.db")
+
+
+@pytest.fixture
+def duckdb_bench(tmp_path: Path) -> StoreBench:
+    return SqlBench(f"jdbc:duckdb:{tmp_path}/test.db")

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from hashlib import blake2b
+from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict
 
 from langstream.agents.declaration import AgentType, ComponentType, Composable, Finding, PlanContext
 from langstream.agents.working_record import WorkingRecord
-from langstream.configuration.model import Configuration, Kind, OpenConfiguration
+from langstream.configuration.model import Configuration
+from langstream.errors import RecordError
 from langstream.expressions import compile_expression
-from langstream.records import SimpleRecord
+from langstream.records import SimpleRecord, dump_json
 from langstream.sdk.contract import AgentContext, Batching, Sink
 from langstream.services.stores.connection import connect, store_type
-from langstream.services.stores.contract import Store, Table, Write
+from langstream.services.stores.contract import Column, SinkConfiguration, Store, Table, Write
 
-_Field = tuple[str, Callable[[Any], Any]]
+_Value = Callable[[Any], Any]
 
 
-class _AnySink(OpenConfiguration):
+class _AnySink(SinkConfiguration):
     """Used where the datasource is missing or wrong, so that the planner can say so."""
 
-    datasource: Annotated[
-        str,
-        Kind("resource", of=("datasource", "vector-database")),
-        Field(description="Resource of type `datasource` or `vector-database`."),
-    ]
+    model_config = ConfigDict(extra="allow")
 
 
 def _model(raw: Mapping[str, Any], context: PlanContext) -> type[Configuration]:
@@ -51,11 +49,9 @@ class VectorDbSink(Sink):
 
     def __init__(self, configuration: Any) -> None:
         self._configuration = configuration
-        fields = [
-            (field.name, compile_expression(field.expression), field.primary_key) for field in configuration.fields
-        ]
-        self._keys: list[_Field] = [(name, value) for name, value, is_key in fields if is_key]
-        self._others: list[_Field] = [(name, value) for name, value, is_key in fields if not is_key]
+        self._columns: list[tuple[Column, _Value]] = [(column, _value(column)) for column in configuration.columns()]
+        self._keys: list[tuple[Column, _Value]] = []
+        self._others: list[tuple[Column, _Value]] = []
         self._store: Store | None = None
         self._table: Table | None = None
 
@@ -64,6 +60,11 @@ class VectorDbSink(Sink):
         self._store = connect(resource.id, resource.configuration, context.data_directory)
         await self._store.start()
         self._table = self._store.table(self._configuration)
+        await self._table.start()
+        keys = self._table.keys()
+        for column, value in self._columns:
+            is_key = column.key if keys is None else column.name in keys
+            (self._keys if is_key else self._others).append((column, value))
 
     async def close(self) -> None:
         if self._store is not None:
@@ -77,8 +78,10 @@ class VectorDbSink(Sink):
         places: list[int] = []
         for place, record in enumerate(records):
             try:
-                writes.append(self._write(record))
-                places.append(place)
+                write = self._write(record)
+                if write is not None:
+                    writes.append(write)
+                    places.append(place)
             except Exception as error:
                 outcomes[place] = error
         if writes:
@@ -86,12 +89,31 @@ class VectorDbSink(Sink):
                 outcomes[place] = outcome
         return outcomes
 
-    def _write(self, record: SimpleRecord) -> Write:
+    def _write(self, record: SimpleRecord) -> Write | None:
+        """None where the record deletes a row that nothing tells the key of: rows with made-up keys."""
         working = WorkingRecord(record)
-        key = {name: value(working) for name, value in self._keys}
-        if working.value is None:
-            return Write(key, None)
-        return Write(key, {name: value(working) for name, value in self._others})
+        deletes = working.value is None
+        key: dict[str, Any] = {}
+        for column, value in self._keys:
+            found = value(working)
+            if found is None and column.generated and deletes:
+                return None
+            if found is None and not column.generated:
+                raise RecordError(f"the key '{column.name}' of the row is null: {column.expression}")
+            key[column.name] = content_id(record) if found is None else found
+        return Write(key, None if deletes else {column.name: value(working) for column, value in self._others})
+
+
+def _value(column: Column) -> _Value:
+    if column.expression is None:
+        return lambda _: None
+    return compile_expression(column.expression)
+
+
+def content_id(record: SimpleRecord) -> str:
+    """The same for a record that comes again; different for other records."""
+    content = (record.origin(), record.timestamp(), record.key(), record.value(), record.headers())
+    return blake2b(dump_json(content), digest_size=16).hexdigest()
 
 
 AGENT = AgentType(

@@ -6,9 +6,11 @@ from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from langstream.configuration.model import Configuration
+from pydantic import Field
+
+from langstream.configuration.model import Configuration, Kind
 
 Row: TypeAlias = dict[str, Any]
 """Column name → value."""
@@ -22,8 +24,43 @@ class Write:
     values: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field that a `vector-db-sink` fills in. `expression` None: the value is made up from the record's content.
+
+    A `generated` key is made up where its expression gives null, so that a record that comes again meets its own row;
+    other keys may not be null.
+    """
+
+    name: str
+    expression: str | None
+    key: bool = False
+    generated: bool = False
+
+
+class SinkConfiguration(Configuration):
+    """Base of the options of `vector-db-sink` on a store."""
+
+    datasource: Annotated[
+        str,
+        Kind("resource", of=("datasource", "vector-database")),
+        Field(description="Resource of type `datasource` or `vector-database`."),
+    ]
+
+    def columns(self) -> Sequence[Column]:
+        """What is computed from each record."""
+        raise NotImplementedError
+
+
 class Table(ABC):
     """The target of a `vector-db-sink`."""
+
+    async def start(self) -> None:
+        """Look at the target; the store was started."""
+
+    def keys(self) -> Sequence[str] | None:
+        """The columns of the primary key, where the store knows them; None: as the options say."""
+        return None
 
     async def write(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
         """Upsert or delete, idempotent; one entry per write."""
@@ -65,7 +102,7 @@ class StoreType:
     service: str
     resource_types: tuple[str, ...]
     configuration: type[Configuration]
-    sink_configuration: type[Configuration] | None
+    sink_configuration: type[SinkConfiguration] | None
     connect: Callable[[Any, Path | None], Store]
     """Makes the store from the validated configuration and the directory for embedded stores (None: in memory)."""
     summary: str

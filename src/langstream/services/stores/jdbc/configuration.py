@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from langstream.configuration.model import Configuration, Expression, Kind, OpenConfiguration, Text
+from langstream.configuration.model import Configuration, Expression, OpenConfiguration, Text
+from langstream.services.stores.contract import Column, SinkConfiguration
 from langstream.services.stores.jdbc.url import parse_url
 
 
@@ -45,12 +46,9 @@ class JdbcField(Configuration):
     primary_key: Annotated[bool, Field(description="Whether the column belongs to the primary key.")] = False
 
 
-class JdbcSinkConfiguration(Configuration):
+class JdbcSinkConfiguration(SinkConfiguration):
     """Where and what to write."""
 
-    datasource: Annotated[
-        str, Kind("resource", of=("datasource", "vector-database")), Field(description="Resource of the database.")
-    ]
     table_name: Annotated[str, Field(min_length=1, description="Table, as it is to stand in SQL.")]
     fields: Annotated[list[JdbcField], BeforeValidator(_as_list), Field(description="Columns.")]
 
@@ -63,3 +61,7 @@ class JdbcSinkConfiguration(Configuration):
         if not any(field.primary_key for field in self.fields):
             raise ValueError("fields: at least one field needs primary-key: true, so that a record can replace a row")
         return self
+
+    def columns(self) -> list[Column]:
+        """The columns of the table."""
+        return [Column(field.name, field.expression, field.primary_key) for field in self.fields]
