@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from pydantic import Field
 
 from langstream.agents.ai.completion import CompletionAgent
+from langstream.agents.ai.model_call import ModelCall
 from langstream.agents.ai.options import CompletionConfiguration, LegacyTemplate, completion_options
 from langstream.agents.ai.reference import check_ai_service
 from langstream.agents.declaration import AgentType, ComponentType, Composable, Finding, PlanContext
 from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Configuration, Text
-from langstream.services.ai.contract import AIService, Chunk, Message
+from langstream.services.ai.contract import Message
 from langstream.templates import compile_template
 
 NAME: Final = "ai-chat-completions"
@@ -48,8 +49,8 @@ class ChatCompletions(CompletionAgent):
     def render(self, working: WorkingRecord) -> Sequence[Message]:
         return [Message(template(working), role) for role, template in self._messages]
 
-    def call(self, service: AIService, prompt: Sequence[Message]) -> AsyncGenerator[Chunk, None]:
-        return service.chat(self._model, prompt, self._options, stream=self._configuration.stream)
+    def request(self, prompt: Sequence[Message]) -> ModelCall:
+        return ModelCall("chat", tuple(prompt), self._options, self._configuration.stream)
 
     def logged(self, prompt: Sequence[Message]) -> Sequence[Any]:
         return [{"role": message.role, "content": message.content} for message in prompt]

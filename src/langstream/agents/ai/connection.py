@@ -31,6 +31,11 @@ class AIConnection:
         """Whose service it is."""
         return self._present().provider
 
+    @property
+    def resource_id(self) -> str:
+        """The id of its resource."""
+        return self._present().resource_id
+
     async def start(self, context: AgentContext) -> None:
         """Connect. Raises AgentFailed where the application has no fitting resource."""
         connected = self._connected = connect(context.resources, self._ai_service, self._task)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pydantic import Field
 
-from langstream.agents.ai.completion import Answer, CompletionAgent
+from langstream.agents.ai.completion import CompletionAgent
+from langstream.agents.ai.model_call import Answer, ModelCall
 from langstream.agents.ai.options import CompletionConfiguration, FieldName, completion_options
 from langstream.agents.ai.reference import check_ai_service
 from langstream.agents.declaration import AgentType, ComponentType, Composable, Finding, PlanContext
 from langstream.agents.working_record import WorkingRecord, result_field
 from langstream.configuration.model import Template
-from langstream.services.ai.contract import AIService, Chunk
 from langstream.templates import compile_template
 
 NAME: Final = "ai-text-completions"
@@ -44,8 +44,8 @@ class TextCompletions(CompletionAgent):
     def render(self, working: WorkingRecord) -> Sequence[str]:
         return [template(working) for template in self._prompt]
 
-    def call(self, service: AIService, prompt: Sequence[str]) -> AsyncGenerator[Chunk, None]:
-        return service.complete(self._model, prompt, self._options, stream=self._configuration.stream)
+    def request(self, prompt: Sequence[str]) -> ModelCall:
+        return ModelCall("text", tuple(prompt), self._options, self._configuration.stream)
 
     def store(self, working: WorkingRecord, answer: Answer) -> None:
         if self._store_logprobs is not None:

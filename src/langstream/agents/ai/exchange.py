@@ -1,0 +1,70 @@
+"""What an agent and its models say to each other about one record."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+from langstream.agents.ai.chunks import Publisher
+from langstream.agents.ai.model_call import Answer, Answered, Asked, Asker, Identity, ModelCall
+from langstream.errors import ServiceError
+from langstream.records import SimpleRecord, dump_json
+from langstream.sdk.contract import Place
+
+ATTEMPTS: Final = 3
+"""Attempts for an answer that broke off in the middle, as long as nobody has seen a piece of it."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Asks the models as often as the record needs it. `answered` tells, call by call, who answered."""
+
+    record: SimpleRecord
+    place: Place | None
+    asker: Asker
+    answered: list[Answered] = field(default_factory=list)
+    _calls: int = 0
+    _content: bytes = b""
+
+    async def ask(self, call: ModelCall, publisher: Publisher) -> Answer:
+        """One whole answer. One that breaks off is asked for again, unless pieces of it are on the topic already: then
+        the record fails, and its retry by the node streams anew under another `stream-id`. Raises ServiceError."""
+        asked = Asked(call, self.identity(), self.place is not None and self.place.anew)
+        self._calls += 1
+        attempt = 1
+        while True:
+            publisher.begin()
+            answer = Answer()
+            try:
+                await self._listen(asked, answer, publisher)
+                return answer
+            except ServiceError as error:
+                again = answer.texts and error.retryable and attempt < ATTEMPTS
+                if not (again and publisher.take_back()):
+                    raise
+            attempt += 1
+
+    def identity(self) -> Identity:
+        """That of the next call: the record's place in its topic, or its content where it came from none."""
+        place = self.place
+        if place is not None:
+            path = ".".join(map(str, place.path)).encode()
+            return Identity(place.topic, place.partition, place.offset, path, self._calls)
+        self._content = self._content or content_digest(self.record)
+        return Identity("", 0, 0, self._content, self._calls)
+
+    async def _listen(self, asked: Asked, answer: Answer, publisher: Publisher) -> None:
+        async with aclosing(self.asker(asked)) as chunks:
+            async for chunk in chunks:
+                answer.add(chunk)
+                await publisher.add(chunk)
+        if asked.answered is not None:
+            self.answered.append(asked.answered)
+
+
+def content_digest(record: SimpleRecord) -> bytes:
+    """What stands for a record that has no place in a topic."""
+    content = [record.value(), record.key(), record.headers(), record.timestamp()]
+    return hashlib.blake2b(dump_json(content), digest_size=16).digest()
