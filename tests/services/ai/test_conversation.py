@@ -26,9 +26,11 @@ def test_nothing_is_lost_and_speakers_alternate(messages: list[Message]) -> None
 
 def test_roles_become_instructions_and_speakers() -> None:
     messages = [Message("a", "system"), Message("b"), Message("c", "tool"), Message("d", "model")]
-    turns = (Turn("user", ("b", "c")), Turn("assistant", ("d",)))
+    turns = (Turn("user", (messages[1], messages[2])), Turn("assistant", (messages[3],)))
     assert conversation_of(messages) == Conversation(("a",), turns)
+    assert turns[0].texts == ("b", "c")
 
 
 def test_instructions_alone_are_a_question() -> None:
-    assert conversation_of([Message("a", "developer")]) == Conversation((), (Turn("user", ("a",)),))
+    alone = Message("a", "developer")
+    assert conversation_of([alone]) == Conversation((), (Turn("user", (alone,)),))

@@ -16,10 +16,20 @@ _OWN: Final = ("assistant", "model", "ai")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one speaker says; successive messages of one speaker are one turn of several texts."""
+    """What one speaker says; successive messages of one speaker are one turn. Results of tools are the user's."""
 
     speaker: Speaker
-    texts: tuple[str, ...]
+    messages: tuple[Message, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What is said."""
+        return tuple(message.content for message in self.messages)
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing but text."""
+        return not any(message.tool_calls or message.tool_call for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +50,11 @@ def conversation_of(messages: Sequence[Message]) -> Conversation:
             continue
         speaker: Speaker = "assistant" if message.role in _OWN else "user"
         if turns and turns[-1].speaker == speaker:
-            turns[-1] = Turn(speaker, (*turns[-1].texts, message.content))
+            turns[-1] = Turn(speaker, (*turns[-1].messages, message))
         else:
-            turns.append(Turn(speaker, (message.content,)))
+            turns.append(Turn(speaker, (message,)))
     if not turns:
-        return Conversation((), (Turn("user", instructions),))
+        return Conversation((), (Turn("user", tuple(messages)),))
     return Conversation(instructions, tuple(turns))
 
 

@@ -8,11 +8,12 @@ chunk too. What an event means is the business of each service's `Reader`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from langstream.errors import ServiceError
+from langstream.services.ai.calls import CallPiece, Calls, finish_reason
 from langstream.services.ai.contract import Chunk, Usage
 from langstream.services.ai.failures import Source
 from langstream.services.ai.sse import Event
@@ -27,7 +28,7 @@ class Piece:
     """What one event adds to the answer.
 
     `text` None: nothing. `finished`: it says why the answer ends. `filtered`: a content filter had a hand in that.
-    `usage` replaces the one of earlier pieces.
+    `usage` replaces the one of earlier pieces. `calls` and `thoughts` add to those of earlier pieces.
     """
 
     answer_id: str = ""
@@ -37,6 +38,8 @@ class Piece:
     finished: str | None = None
     usage: Usage | None = None
     filtered: bool = False
+    calls: tuple[CallPiece, ...] = ()
+    thoughts: tuple[Mapping[str, Any], ...] = ()
 
 
 class Reader(Protocol):
@@ -71,12 +74,17 @@ class Assembly:
     _texts: list[str] = field(default_factory=list)
     _tokens: list[str] = field(default_factory=list)
     _logprobs: list[float] = field(default_factory=list)
+    _calls: Calls = field(default_factory=Calls)
+    _thoughts: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, piece: Piece) -> Chunk | None:
         """The chunk to hand on, if the piece makes one."""
         self.answer_id = self.answer_id or piece.answer_id
         self.usage = piece.usage or self.usage
         self._filtered = self._filtered or piece.filtered
+        self._thoughts.extend(piece.thoughts)
+        for call in piece.calls:
+            self._calls.add(call)
         counts = self._counts(piece)
         if counts and piece.text:
             self._nonempty = True
@@ -93,10 +101,21 @@ class Assembly:
         """The last chunk. Raises ServiceError where a content filter left nothing, or the end is missing."""
         if self.strict and self.finished is None:
             raise self.source.broken_off()
-        if self._filtered and not self._nonempty:
+        calls = self._calls.all()
+        if self._filtered and not self._nonempty and not calls:
             raise self.source.withheld()
-        text = "".join(self._texts)
-        return Chunk(text, self.answer_id, True, tuple(self._tokens), tuple(self._logprobs), self.usage)
+        finish = finish_reason(self.finished, calls, filtered=self._filtered)
+        return Chunk(
+            "".join(self._texts),
+            self.answer_id,
+            True,
+            tuple(self._tokens),
+            tuple(self._logprobs),
+            self.usage,
+            calls,
+            tuple(self._thoughts) if calls else (),
+            finish,
+        )
 
     def _counts(self, piece: Piece) -> bool:
         if piece.text is None or (not piece.text and not self.empties):
@@ -133,9 +152,24 @@ async def assembled(pieces: AsyncIterator[Streamed], assembly: Assembly) -> Asyn
 
 def whole_chunk(piece: Piece, source: Source) -> Chunk:
     """The only chunk of an answer that came as one piece. Raises ServiceError where a content filter left nothing."""
-    if piece.filtered and not piece.text:
+    collected = Calls()
+    for call in piece.calls:
+        collected.add(call)
+    calls = collected.all()
+    if piece.filtered and not piece.text and not calls:
         raise source.withheld()
-    return Chunk(piece.text or "", piece.answer_id, True, piece.tokens, piece.logprobs, piece.usage)
+    finish = finish_reason(piece.finished, calls, filtered=piece.filtered)
+    return Chunk(
+        piece.text or "",
+        piece.answer_id,
+        True,
+        piece.tokens,
+        piece.logprobs,
+        piece.usage,
+        calls,
+        piece.thoughts if calls else (),
+        finish,
+    )
 
 
 async def _next(pieces: AsyncIterator[Streamed], assembly: Assembly) -> Streamed | None:

@@ -156,7 +156,7 @@ async def test_cached_tokens_belong_to_the_prompt(server: AnthropicServer, servi
 async def test_a_whole_answer_joins_its_blocks(server: AnthropicServer, service: AnthropicService) -> None:
     content = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     server.answers({"id": "msg_2", "content": content, "stop_reason": "max_tokens"})
-    assert await chat(service, stream=False) == [Chunk("ab", "msg_2", last=True)]
+    assert await chat(service, stream=False) == [Chunk("ab", "msg_2", last=True, finish="length")]
 
 
 async def test_a_stream_without_its_end_is_a_failure(server: AnthropicServer, service: AnthropicService) -> None:

@@ -106,14 +106,14 @@ async def test_streamed_pieces_come_one_by_one_and_the_last_is_marked(server: Se
     assert await chat(await connect()) == [
         Chunk("one", "answer-1"),
         Chunk(" two", "answer-1"),
-        Chunk("", "answer-1", last=True),
+        Chunk("", "answer-1", last=True, finish="stop"),
     ]
 
 
 async def test_the_text_beside_the_end_marker_counts(server: Server, connect: Connect) -> None:
     end = {"id": "a", "choices": [{"delta": {"content": " two"}, "finish_reason": "length"}]}
     server.streams({"id": "a", "choices": [{"delta": {"content": "one"}}]}, end, "[DONE]")
-    assert await chat(await connect()) == [Chunk("one", "a"), Chunk(" two", "a", last=True)]
+    assert await chat(await connect()) == [Chunk("one", "a"), Chunk(" two", "a", last=True, finish="length")]
 
 
 async def test_usage_arrives_with_the_last_piece(server: Server, connect: Connect) -> None:
@@ -121,7 +121,7 @@ async def test_usage_arrives_with_the_last_piece(server: Server, connect: Connec
     end = {"id": "answer-1", "choices": [{"delta": {}, "finish_reason": "stop"}]}
     server.streams({"id": "answer-1", "choices": [{"delta": {"content": "x"}}]}, end, usage, "[DONE]")
     *_, last = await chat(await connect(stream_usage=True))
-    assert last == Chunk("", "answer-1", last=True, usage=Usage(3, 1))
+    assert last == Chunk("", "answer-1", last=True, usage=Usage(3, 1), finish="stop")
     assert server.requests[0]["body"]["stream_options"] == {"include_usage": True}
 
 
@@ -135,7 +135,7 @@ async def test_a_stream_kept_open_after_its_end_marker_ends(
 ) -> None:
     monkeypatch.setattr(stream_module, "GRACE_SECONDS", 0.05)
     server.streams({"id": "a", "choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]}, hang=True)
-    assert await chat(await connect()) == [Chunk("x", "a", last=True)]
+    assert await chat(await connect()) == [Chunk("x", "a", last=True, finish="stop")]
 
 
 async def test_other_choices_are_left_out(server: Server, connect: Connect) -> None:
@@ -146,7 +146,7 @@ async def test_other_choices_are_left_out(server: Server, connect: Connect) -> N
 
 async def test_a_server_that_does_not_stream_answers_in_one_piece(server: Server, connect: Connect) -> None:
     server.answers({"id": "a", "choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]})
-    assert await chat(await connect()) == [Chunk("whole", "a", last=True)]
+    assert await chat(await connect()) == [Chunk("whole", "a", last=True, finish="stop")]
 
 
 async def test_without_streaming_the_answer_is_one_piece_with_its_usage(server: Server, connect: Connect) -> None:
@@ -158,7 +158,7 @@ async def test_without_streaming_the_answer_is_one_piece_with_its_usage(server: 
 
 async def test_an_empty_answer_is_an_answer(server: Server, connect: Connect) -> None:
     server.answers({"id": "a", "choices": [{"message": {"content": None}, "finish_reason": "stop"}]})
-    assert await chat(await connect(), stream=False) == [Chunk("", "a", last=True)]
+    assert await chat(await connect(), stream=False) == [Chunk("", "a", last=True, finish="stop")]
 
 
 async def test_a_blank_first_piece_of_text_is_left_out_with_its_log_probabilities(
@@ -173,18 +173,18 @@ async def test_a_blank_first_piece_of_text_is_left_out_with_its_log_probabilitie
     assert await text(await connect()) == [
         Chunk("T1", "t-1", tokens=("T1",), logprobs=(-1.0,)),
         Chunk("", "t-1"),
-        Chunk("", "t-1", last=True),
+        Chunk("", "t-1", last=True, finish="stop"),
     ]
 
 
 async def test_two_end_markers_make_one_last_piece(server: Server, connect: Connect) -> None:
     server.streams(choice("T1"), choice(" T2", "length"), choice("", "length"), "[DONE]")
-    assert await text(await connect()) == [Chunk("T1", "t-1"), Chunk(" T2", "t-1", last=True)]
+    assert await text(await connect()) == [Chunk("T1", "t-1"), Chunk(" T2", "t-1", last=True, finish="length")]
 
 
 async def test_a_blank_only_piece_with_the_end_marker_completes(server: Server, connect: Connect) -> None:
     server.streams(choice("\n", "stop"), "[DONE]")
-    assert await text(await connect()) == [Chunk("", "t-1", last=True)]
+    assert await text(await connect()) == [Chunk("", "t-1", last=True, finish="stop")]
 
 
 async def test_a_text_request_on_the_wire(server: Server, connect: Connect) -> None:

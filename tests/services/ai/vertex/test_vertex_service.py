@@ -87,7 +87,7 @@ async def test_a_streamed_request_on_the_wire(server: GoogleServer, service: Ver
 
 async def test_a_whole_request_on_the_wire(server: GoogleServer, service: VertexService) -> None:
     server.whole("yes")
-    assert await chat(service, stream=False) == [Chunk("yes", "r-1", last=True, usage=Usage(7, 3))]
+    assert await chat(service, stream=False) == [Chunk("yes", "r-1", last=True, usage=Usage(7, 3), finish="stop")]
     assert server.requests[0]["path"] == f"{MODELS}gemini-2.5-flash:generateContent"
 
 

@@ -21,4 +21,5 @@ PROVIDER: Final = AIProvider(
     summary="Anthropic: the Messages API of Claude. It has no embeddings.",
     metrics_prefix="anthropic",
     tasks=("completions",),
+    tools=True,
 )

@@ -1,7 +1,7 @@
 """Reading what the Messages API answers: whole messages, and the events of streamed ones.
 
-The count of the prompt's tokens comes at the beginning of a stream, that of the answer's at its end. Thoughts and calls
-of tools are no text.
+The count of the prompt's tokens comes at the beginning of a stream, that of the answer's at its end. Thoughts are no
+text; they are kept for the service, which wants them back with the calls that they led to.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from typing import Any, Final
 
 import orjson
 
+from langstream.services.ai.calls import CallPiece, arguments_text
 from langstream.services.ai.contract import Chunk, Usage
 from langstream.services.ai.failures import Dialect, Source
 from langstream.services.ai.remote import count_of
+from langstream.services.ai.schemas import ANSWER_TOOL
 from langstream.services.ai.sse import Event
 from langstream.services.ai.stream import Piece, whole_chunk
+
+_THOUGHTS: Final = ("thinking", "redacted_thinking")
 
 DIALECT: Final = Dialect(
     categories={
@@ -42,10 +46,13 @@ DIALECT: Final = Dialect(
 
 @dataclass(slots=True)
 class AnthropicReader:
-    """Reads one answer."""
+    """Reads one answer. `by_tool`: the arguments of the answer tool are its text."""
 
     source: Source
+    by_tool: bool = False
     _usage: dict[str, Any] = field(default_factory=dict)
+    _answering: int | None = None
+    _thoughts: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def piece(self, event: Event) -> Piece | None:
         """What the event adds, or None at `message_stop`."""
@@ -67,13 +74,16 @@ class AnthropicReader:
                 self._count(message.get("usage"))
                 return Piece(str(message.get("id") or ""))
             case "content_block_start":
-                return Piece(text=self._text(_object(content.get("content_block")), "text"))
+                return self._begun(count_of(content.get("index")), _object(content.get("content_block")))
             case "content_block_delta":
-                return Piece(text=self._text(_object(content.get("delta")), "text_delta"))
+                return self._added(count_of(content.get("index")), _object(content.get("delta")))
+            case "content_block_stop":
+                thought = self._thoughts.pop(count_of(content.get("index")), None)
+                return Piece(thoughts=(thought,) if thought is not None else ())
             case "message_delta":
                 self._count(content.get("usage"))
                 return self._end(_object(content.get("delta")).get("stop_reason"))
-        return Piece()  # pings, ends of blocks, and what is yet to be invented
+        return Piece()  # pings, and what is yet to be invented
 
     def whole(self, content: Any) -> Chunk:
         """The only chunk of an answer that was not streamed."""
@@ -86,9 +96,50 @@ class AnthropicReader:
             raise self.source.malformed("it has no list `content`")
         self._count(content.get("usage"))
         end = self._end(content.get("stop_reason"))
-        text = "".join(self._text(block, "text") or "" for block in blocks)
-        piece = Piece(str(content.get("id") or ""), text, usage=end.usage, filtered=end.filtered)
-        return whole_chunk(piece, self.source)
+        pieces = [self._begun(index, block) for index, block in enumerate(blocks)]
+        return whole_chunk(
+            Piece(
+                str(content.get("id") or ""),
+                "".join(piece.text or "" for piece in pieces),
+                finished=end.finished,
+                usage=end.usage,
+                filtered=end.filtered,
+                calls=tuple(call for piece in pieces for call in piece.calls),
+                thoughts=tuple(block for block in blocks if block.get("type") in _THOUGHTS),
+            ),
+            self.source,
+        )
+
+    def _begun(self, index: int, block: Mapping[str, Any]) -> Piece:
+        """What a block, or the beginning of a streamed one, adds."""
+        kind = block.get("type")
+        if kind in _THOUGHTS:
+            self._thoughts[index] = dict(block)
+        if kind != "tool_use":
+            return Piece(text=self._text(block, "text"))
+        given = block.get("input")
+        arguments = arguments_text(given) if given else ""
+        if self.by_tool and block.get("name") == ANSWER_TOOL:
+            self._answering = index
+            return Piece(text=arguments)
+        piece = CallPiece(index, str(block.get("id") or ""), str(block.get("name") or ""), arguments)
+        return Piece(calls=(piece,))
+
+    def _added(self, index: int, delta: Mapping[str, Any]) -> Piece:
+        """What a piece adds to its block."""
+        match delta.get("type"):
+            case "input_json_delta":
+                arguments = str(delta.get("partial_json") or "")
+                if index == self._answering:
+                    return Piece(text=arguments)
+                return Piece(calls=(CallPiece(index, arguments=arguments),))
+            case "thinking_delta" | "signature_delta":
+                thought = self._thoughts.setdefault(index, {"type": "thinking", "thinking": ""})
+                for name in ("thinking", "signature"):
+                    if isinstance(delta.get(name), str):
+                        thought[name] = thought.get(name, "") + delta[name]
+                return Piece()
+        return Piece(text=self._text(delta, "text_delta"))
 
     def _end(self, reason: Any) -> Piece:
         finished = reason if isinstance(reason, str) else None

@@ -13,6 +13,7 @@ from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings
 from langstream.services.ai.conversation import conversation_of
 from langstream.services.ai.remote import RemoteService
 from langstream.services.ai.retries import RetryPolicy
+from langstream.services.ai.schemas import by_answer_tool
 from langstream.services.ai.transport import Transport
 
 
@@ -60,5 +61,12 @@ class AnthropicService(RemoteService):
         stream: bool,
         chat: bool = True,
     ) -> AsyncGenerator[Chunk, None]:
+        thinks = _member(options.extra.get("thinking"), "type") not in (None, "disabled")
+        messages, options, by_tool = by_answer_tool(messages, options, forcible=not thinks)
         body = messages_body(model, conversation_of(messages), options, self._max_tokens, stream=stream)
-        return self.answer(self._url, body, lambda: AnthropicReader(self.source(self._url)), stream=stream, chat=chat)
+        source = self.source(self._url)
+        return self.answer(self._url, body, lambda: AnthropicReader(source, by_tool=by_tool), stream=stream, chat=chat)
+
+
+def _member(holder: Any, name: str) -> Any:
+    return holder.get(name) if isinstance(holder, Mapping) else None

@@ -20,4 +20,5 @@ PROVIDER: Final = AIProvider(
     connect=_connect,
     summary="Amazon Bedrock: models by Converse, or by InvokeModel in their own layout; Titan and Cohere embeddings.",
     metrics_prefix="bedrock",
+    tools=True,
 )

@@ -11,9 +11,11 @@ import orjson
 
 from langstream.errors import ServiceError
 from langstream.services.ai.bedrock.eventstream import EXCEPTION
+from langstream.services.ai.calls import CallPiece, arguments_text
 from langstream.services.ai.contract import Chunk, Usage
 from langstream.services.ai.failures import Dialect, Source
 from langstream.services.ai.remote import count_of
+from langstream.services.ai.schemas import ANSWER_TOOL
 from langstream.services.ai.sse import Event
 from langstream.services.ai.stream import Piece, whole_chunk
 
@@ -52,19 +54,29 @@ DIALECT: Final = Dialect(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ConverseReader:
-    """Reads one answer. Bedrock gives answers no id, so each gets one here."""
+    """Reads one answer. Bedrock gives answers no id, so each gets one here. `by_tool`: the arguments of the answer
+    tool are its text."""
 
     source: Source
     answer_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    by_tool: bool = False
+    _answering: int | None = None
+    _thoughts: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def piece(self, event: Event) -> Piece | None:
         """What the event adds. The counts come after the reason of the end, and the stream ends with them."""
         content = event_content(event, self.source)
         match event.name:
+            case "contentBlockStart":
+                return self._begun(_index(content), _member(content.get("start"), "toolUse"))
             case "contentBlockDelta":
-                return Piece(self.answer_id, self._text(content.get("delta")))
+                return self._added(_index(content), content.get("delta"))
+            case "contentBlockStop":
+                thought = self._thoughts.pop(_index(content), None)
+                thoughts = ({"reasoningContent": _whole_thought(thought)},) if thought else ()
+                return Piece(self.answer_id, thoughts=thoughts)
             case "messageStop":
                 return self._end(content.get("stopReason"))
             case "metadata":
@@ -77,10 +89,48 @@ class ConverseReader:
         blocks = _member(message, "content")
         if not isinstance(blocks, list):
             raise self.source.malformed("it has no message with `content`")
-        text = "".join(self._text(block) or "" for block in blocks)
+        pieces = [self._begun(index, _member(block, "toolUse")) for index, block in enumerate(blocks)]
+        texts = [piece.text or self._text(block) or "" for piece, block in zip(pieces, blocks, strict=True)]
         end = self._end(content.get("stopReason"))
-        piece = Piece(self.answer_id, text, usage=usage_of(content.get("usage")), filtered=end.filtered)
-        return whole_chunk(piece, self.source)
+        return whole_chunk(
+            Piece(
+                self.answer_id,
+                "".join(texts),
+                finished=end.finished,
+                usage=usage_of(content.get("usage")),
+                filtered=end.filtered,
+                calls=tuple(call for piece in pieces for call in piece.calls),
+                thoughts=tuple(block for block in blocks if _member(block, "reasoningContent")),
+            ),
+            self.source,
+        )
+
+    def _begun(self, index: int, call: Any) -> Piece:
+        """What a call, or the beginning of a streamed one, adds."""
+        if not isinstance(call, dict):
+            return Piece(self.answer_id)
+        given = call.get("input")
+        arguments = arguments_text(given) if given else ""
+        if self.by_tool and call.get("name") == ANSWER_TOOL:
+            self._answering = index
+            return Piece(self.answer_id, arguments)
+        piece = CallPiece(index, str(call.get("toolUseId") or ""), str(call.get("name") or ""), arguments)
+        return Piece(self.answer_id, calls=(piece,))
+
+    def _added(self, index: int, delta: Any) -> Piece:
+        """What a piece adds to its block."""
+        if isinstance(call := _member(delta, "toolUse"), dict):
+            arguments = str(call.get("input") or "")
+            if index == self._answering:
+                return Piece(self.answer_id, arguments)
+            return Piece(self.answer_id, calls=(CallPiece(index, arguments=arguments),))
+        if isinstance(thought := _member(delta, "reasoningContent"), dict):
+            kept = self._thoughts.setdefault(index, {})
+            for name, value in thought.items():
+                if isinstance(value, str):
+                    kept[name] = kept.get(name, "") + value
+            return Piece(self.answer_id)
+        return Piece(self.answer_id, self._text(delta))
 
     def _end(self, reason: Any) -> Piece:
         finished = reason if isinstance(reason, str) else "unknown"
@@ -120,6 +170,17 @@ def usage_of(usage: Any) -> Usage | None:
         return None
     prompt = sum(count_of(usage.get(name)) for name in ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"))
     return Usage(prompt, count_of(usage.get("outputTokens")))
+
+
+def _index(content: Mapping[str, Any]) -> int:
+    return count_of(content.get("contentBlockIndex"))
+
+
+def _whole_thought(pieces: Mapping[str, Any]) -> dict[str, Any]:
+    """A thought as requests have it, from the pieces of a stream, which are flat."""
+    if "redactedContent" in pieces:
+        return {"redactedContent": pieces["redactedContent"]}
+    return {"reasoningText": dict(pieces)}
 
 
 def _member(holder: Any, name: str) -> Any:

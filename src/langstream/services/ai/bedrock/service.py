@@ -13,12 +13,13 @@ from langstream.services.ai.bedrock.configuration import BedrockConfiguration
 from langstream.services.ai.bedrock.embeddings import embeddings_body, embeddings_of, texts_per_request
 from langstream.services.ai.bedrock.eventstream import EVENT_STREAM
 from langstream.services.ai.bedrock.invocation import Invocation, InvocationReader, invocation_of
-from langstream.services.ai.bedrock.requests import converse_body
+from langstream.services.ai.bedrock.requests import can_force_tools, converse_body
 from langstream.services.ai.bedrock.signing import Credentials, Signer
 from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
 from langstream.services.ai.conversation import conversation_of
 from langstream.services.ai.remote import RemoteService, bearer, embed_in_parts
 from langstream.services.ai.retries import RetryPolicy
+from langstream.services.ai.schemas import by_answer_tool, instructed
 from langstream.services.ai.transport import Transport
 
 
@@ -74,11 +75,17 @@ class BedrockService(RemoteService):
     ) -> AsyncGenerator[Chunk, None]:
         invocation = invocation_of(options.extra)
         if invocation is not None:
-            prompts = [message.content for message in messages]
+            if options.tools:
+                message = "tools need Converse: leave `request-parameters` and the like out of the agent's `options`"
+                raise ServiceError(message, category="refused")
+            prompts = [message.content for message in instructed(messages, options)]
             return self._invoked(model, invocation, prompts, stream=stream, chat=chat)
         url = self._url(model, "converse-stream" if stream else "converse")
+        forcible = can_force_tools(model) and "thinking" not in options.extra
+        messages, options, by_tool = by_answer_tool(messages, options, forcible=forcible)
         body = converse_body(conversation_of(messages), options)
-        return self.answer(url, body, lambda: ConverseReader(self.source(url)), stream=stream, chat=chat)
+        source = self.source(url)
+        return self.answer(url, body, lambda: ConverseReader(source, by_tool=by_tool), stream=stream, chat=chat)
 
     def _invoked(
         self, model: str, invocation: Invocation, prompts: Sequence[str], *, stream: bool, chat: bool

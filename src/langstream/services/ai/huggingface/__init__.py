@@ -23,6 +23,7 @@ def _provider() -> AIProvider:
         connect=connect,
         summary="Hugging Face: its inference service or endpoints of one's own; embeddings also in this process.",
         metrics_prefix="hugging_face",
+        tools=True,
     )
 
 

@@ -58,13 +58,15 @@ def is_fill_mask(model: str, texts: Sequence[str], options: CompletionOptions) -
 
 def text_body(prompt: str, options: CompletionOptions, *, stream: bool) -> dict[str, Any]:
     """The body for text generation; the agent's `options` are parameters."""
-    known = {
+    known: dict[str, Any] = {
         "max_new_tokens": options.max_tokens,
         "temperature": options.temperature,
         "top_p": options.top_p,
         "stop": list(options.stop) if options.stop is not None else None,
         "frequency_penalty": options.frequency_penalty,
     }
+    if options.response_schema is not None:
+        known["grammar"] = {"type": "json", "value": options.response_schema}
     parameters = {"return_full_text": False, "details": True, **options.extra, **present(known)}
     parameters.pop("task", None)
     return {"inputs": prompt, "parameters": parameters, "stream": stream}

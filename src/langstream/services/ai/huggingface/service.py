@@ -62,7 +62,7 @@ class HuggingFaceService(RemoteService):
         self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
         texts = [message.content for message in messages]
-        if is_fill_mask(model, texts, options):
+        if not options.tools and is_fill_mask(model, texts, options):
             return self._filled(model, texts)
         url = self._endpoints.chat
         body = {"model": model, **chat_body(messages, options), "stream": stream}

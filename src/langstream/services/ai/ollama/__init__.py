@@ -20,4 +20,5 @@ PROVIDER: Final = AIProvider(
     connect=_connect,
     summary="Ollama: models on machines of one's own.",
     metrics_prefix="ollama",
+    tools=True,
 )

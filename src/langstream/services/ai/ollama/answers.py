@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from langstream.services.ai.calls import CallPiece, arguments_text
 from langstream.services.ai.contract import Chunk, Usage
 from langstream.services.ai.failures import Dialect, Source
 from langstream.services.ai.remote import count_of
@@ -24,12 +25,15 @@ DIALECT: Final = Dialect(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OllamaReader:
-    """Reads one answer. Ollama gives answers no id, so each gets one here."""
+    """Reads one answer. Ollama gives answers no id, so each gets one here. Every call comes whole, a number of them in
+    one line or in several."""
 
     source: Source
     answer_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _calls: int = 0
+    _thoughts: list[str] = field(default_factory=list)
 
     def piece(self, event: Event) -> Piece | None:
         """What the line adds, or None after the last one."""
@@ -58,7 +62,32 @@ class OllamaReader:
         done = content.get("done") is True
         finished = str(content.get("done_reason") or "stop") if done else None
         tokens, logprobs = _logprobs(content.get("logprobs"))
-        return Piece(self.answer_id, text, tokens, logprobs, finished, usage_of(content) if done else None)
+        usage = usage_of(content) if done else None
+        calls, thoughts = self._called(message if isinstance(message, dict) else {}, done=done)
+        return Piece(self.answer_id, text, tokens, logprobs, finished, usage, calls=calls, thoughts=thoughts)
+
+    def _called(
+        self, message: Mapping[str, Any], *, done: bool
+    ) -> tuple[tuple[CallPiece, ...], tuple[Mapping[str, Any], ...]]:
+        """The calls in a line, and at the end the thoughts that led to them."""
+        thought = message.get("thinking")
+        if isinstance(thought, str):
+            self._thoughts.append(thought)
+        pieces = []
+        for call in message.get("tool_calls") or ():
+            function = call.get("function") if isinstance(call, dict) else None
+            if not isinstance(function, dict):
+                raise self.source.malformed("one of its `tool_calls` has no `function`")
+            pieces.append(
+                CallPiece(
+                    self._calls,
+                    name=str(function.get("name") or ""),
+                    arguments=arguments_text(function.get("arguments")),
+                )
+            )
+            self._calls += 1
+        thoughts = "".join(self._thoughts)
+        return tuple(pieces), ({"thinking": thoughts},) if done and thoughts and self._calls else ()
 
 
 def usage_of(content: Mapping[str, Any]) -> Usage | None:

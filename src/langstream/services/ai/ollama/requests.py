@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from langstream.services.ai.calls import arguments_object
 from langstream.services.ai.contract import CompletionOptions, Message
 from langstream.services.ai.conversation import present
+from langstream.services.ai.openai.requests import tool_object
+from langstream.services.ai.schemas import instructed
 
 _TOP: Final = frozenset(
     (
@@ -28,9 +31,14 @@ _TOP: Final = frozenset(
 
 
 def chat_body(model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool) -> dict[str, Any]:
-    """The body for `/api/chat`. A message without a role is the user's."""
-    conversation = [{"role": message.role or "user", "content": message.content} for message in messages]
-    return {"model": model, "messages": conversation, "stream": stream, **_tuning(options)}
+    """The body for `/api/chat`. Where there are tools, the schema of the answer is told in words: a `format` would
+    keep the model from calling them."""
+    asked = instructed(messages, options) if options.tools else messages
+    conversation = [_message(message) for message in asked]
+    body = {"model": model, "messages": conversation, "stream": stream, **_tuning(options)}
+    if options.tools:
+        body["tools"] = [tool_object(tool) for tool in options.tools]
+    return body
 
 
 def text_body(model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool) -> dict[str, Any]:
@@ -50,6 +58,20 @@ def parameters(extra: Mapping[str, Any], tuning: Mapping[str, Any]) -> dict[str,
     return {**members, "options": chosen} if chosen else members
 
 
+def _message(message: Message) -> dict[str, Any]:
+    """A message without a role is the user's. Calls have no ids here: results are matched by name and order."""
+    if message.tool_call is not None:
+        return {"role": "tool", "content": message.content, "tool_name": message.tool_call.name}
+    shown: dict[str, Any] = {"role": message.role or "user", "content": message.content}
+    if message.tool_calls:
+        shown["tool_calls"] = [
+            {"function": {"name": call.name, "arguments": arguments_object(call)}} for call in message.tool_calls
+        ]
+        for thought in message.thoughts:
+            shown |= thought
+    return shown
+
+
 def _tuning(options: CompletionOptions) -> dict[str, Any]:
     known = present(
         {
@@ -62,6 +84,8 @@ def _tuning(options: CompletionOptions) -> dict[str, Any]:
         }
     )
     body = parameters(options.extra, known)
+    if options.response_schema is not None and not options.tools:
+        body["format"] = options.response_schema
     if options.logprobs is not None:
         body |= {"logprobs": True, "top_logprobs": options.logprobs}
     return body

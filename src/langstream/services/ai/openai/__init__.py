@@ -21,4 +21,5 @@ PROVIDER: Final = AIProvider(
     summary="OpenAI, Azure OpenAI, or any compatible server named by `url`.",
     metrics_prefix="openai",
     embeddings_model="text-embedding-ada-002",
+    tools=True,
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from langstream.services.ai.calls import CallPiece, arguments_text
 from langstream.services.ai.contract import Chunk, Embeddings, Usage
 from langstream.services.ai.failures import Source
 from langstream.services.ai.remote import count_of
@@ -47,7 +48,8 @@ def piece_of(content: Any, source: Source) -> Piece:
     tokens, logprobs = _logprobs(choice.get("logprobs"))
     finished = choice.get("finish_reason")
     filtered = finished == "content_filter"
-    return Piece(answer_id, _text(choice, source), tokens, logprobs, finished, usage, filtered)
+    calls = calls_of(choice, source)
+    return Piece(answer_id, _text(choice, source), tokens, logprobs, finished, usage, filtered, calls)
 
 
 def whole_answer(content: Any, source: Source) -> Chunk:
@@ -88,6 +90,28 @@ def _first_choice(choices: Any) -> Mapping[str, Any] | None:
         if isinstance(choice, dict) and choice.get("index", 0) in (0, None):
             return choice
     return None
+
+
+def calls_of(choice: Mapping[str, Any], source: Source) -> tuple[CallPiece, ...]:
+    """The calls of tools in a message, or their pieces in a part of a streamed one."""
+    holders = (choice.get(name) for name in ("delta", "message"))
+    holder: Mapping[str, Any] = next((holder for holder in holders if isinstance(holder, dict)), {})
+    found = holder.get("tool_calls") or ()
+    if not isinstance(found, list | tuple) or not all(isinstance(call, dict) for call in found):
+        raise source.malformed("`tool_calls` is not a list of objects")
+    return tuple(_call_piece(call, position) for position, call in enumerate(found))
+
+
+def _call_piece(call: Mapping[str, Any], position: int) -> CallPiece:
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
+    arguments = function.get("arguments")
+    return CallPiece(
+        _index(call, position),
+        str(call.get("id") or ""),
+        str(function.get("name") or ""),
+        arguments_text(arguments) if arguments is not None else "",
+    )
 
 
 def _text(choice: Mapping[str, Any], source: Source) -> str | None:

@@ -27,6 +27,11 @@ class OpenAIConfiguration(RemoteConfiguration):
         description="Ask for token counts in streamed answers (`stream_options`). By default only OpenAI itself is "
         "asked, because older servers refuse the option.",
     )
+    json_schemas: bool | None = Field(
+        None,
+        description="Ask for structured answers by `response_format: json_schema`. By default so, except with "
+        "versions of Azure before 2024-08-01; else the model is told the schema in words.",
+    )
 
     @model_validator(mode="after")
     def _url_fits(self) -> OpenAIConfiguration:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from langstream.services.ai.openai.configuration import OpenAIConfiguration
 
 OPENAI: Final = "https://api.openai.com/v1"
+_AZURE_SCHEMAS: Final = "2024-08-01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Endpoints:
     def openai_itself(self) -> bool:
         """Whether this is OpenAI's own service, whose options are all known."""
         return urlsplit(self.base).hostname == "api.openai.com"
+
+    @property
+    def knows_schemas(self) -> bool:
+        """Whether answers by JSON Schema can be asked for; earlier versions of Azure refuse that."""
+        return not self.azure or self.api_version >= _AZURE_SCHEMAS
 
 
 def endpoints_of(configuration: OpenAIConfiguration) -> Endpoints:

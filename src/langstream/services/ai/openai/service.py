@@ -26,6 +26,8 @@ class OpenAIService(RemoteService):
         self._endpoints = endpoints_of(configuration)
         usage = configuration.stream_usage
         self._stream_usage = self._endpoints.openai_itself if usage is None else usage
+        schemas = configuration.json_schemas
+        self._schemas = self._endpoints.knows_schemas if schemas is None else schemas
         super().__init__(
             Transport(
                 headers=self._endpoints.headers,
@@ -38,7 +40,8 @@ class OpenAIService(RemoteService):
     def chat(
         self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
-        return self._completion("chat/completions", model, chat_body(messages, options), stream=stream)
+        body = chat_body(messages, options, schemas=self._schemas)
+        return self._completion("chat/completions", model, body, stream=stream)
 
     def complete(
         self, model: str, prompts: Sequence[str], options: CompletionOptions, *, stream: bool

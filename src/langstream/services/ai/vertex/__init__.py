@@ -20,4 +20,5 @@ PROVIDER: Final = AIProvider(
     connect=_connect,
     summary="Google: Gemini and embeddings, through Vertex AI (token or service account) or the Gemini API (key).",
     metrics_prefix="vertex",
+    tools=True,
 )

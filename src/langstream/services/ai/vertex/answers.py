@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from langstream.errors import ServiceError
+from langstream.services.ai.calls import CallPiece, arguments_text
 from langstream.services.ai.contract import Chunk, Usage
 from langstream.services.ai.failures import Dialect, Source, place
 from langstream.services.ai.remote import count_of
@@ -20,6 +21,7 @@ from langstream.services.ai.stream import Piece, whole_chunk
 _FILTERED: Final = frozenset(
     ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "IMAGE_SAFETY")
 )
+_MALFORMED: Final = frozenset(("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"))
 _DELAY: Final = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -59,12 +61,13 @@ DIALECT: Final = Dialect(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GeminiReader:
-    """Reads one answer. Where Google gives it no id, it gets one here."""
+    """Reads one answer. Where Google gives it no id, it gets one here. Every call comes whole, in a part of its own."""
 
     source: Source
     answer_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _calls: int = 0
 
     def piece(self, event: Event) -> Piece | None:
         """What the event adds. There is no end marker but the reason."""
@@ -90,6 +93,8 @@ class GeminiReader:
         candidate = _first(content.get("candidates"))
         finished = candidate.get("finishReason")
         finished = finished if isinstance(finished, str) and finished != "FINISH_REASON_UNSPECIFIED" else None
+        if finished in _MALFORMED:
+            raise self.source.malformed(f"the model made a call of a tool that cannot be understood ({finished})")
         tokens, logprobs = _logprobs(candidate.get("logprobsResult"))
         answer_id = content.get("responseId")
         return Piece(
@@ -100,6 +105,7 @@ class GeminiReader:
             finished,
             usage_of(content.get("usageMetadata")),
             finished in _FILTERED,
+            self._called(candidate),
         )
 
     def _refuse_blocked(self, feedback: Any) -> None:
@@ -111,14 +117,30 @@ class GeminiReader:
                 category="content-filtered",
             )
 
+    def _called(self, candidate: Mapping[str, Any]) -> tuple[CallPiece, ...]:
+        pieces = []
+        for part in _parts(candidate) or ():
+            call = part.get("functionCall")
+            if not isinstance(call, dict):
+                continue
+            signature = part.get("thoughtSignature")
+            pieces.append(
+                CallPiece(
+                    self._calls,
+                    str(call.get("id") or ""),
+                    str(call.get("name") or ""),
+                    arguments_text(call.get("args")),
+                    signature if isinstance(signature, str) else "",
+                )
+            )
+            self._calls += 1
+        return tuple(pieces)
+
     def _text(self, candidate: Mapping[str, Any]) -> str | None:
-        content = candidate.get("content")
-        parts = content.get("parts") if isinstance(content, dict) else None
-        if not isinstance(parts, list):
+        parts = _parts(candidate)
+        if parts is None:
             return None
-        texts = [
-            part["text"] for part in parts if isinstance(part, dict) and "text" in part and not part.get("thought")
-        ]
+        texts = [part["text"] for part in parts if "text" in part and not part.get("thought")]
         if not all(isinstance(text, str) for text in texts):
             raise self.source.malformed("`text` is not text")
         return "".join(texts)
@@ -130,6 +152,12 @@ def usage_of(usage: Any) -> Usage | None:
         return None
     answered = count_of(usage.get("candidatesTokenCount")) + count_of(usage.get("thoughtsTokenCount"))
     return Usage(count_of(usage.get("promptTokenCount")), answered)
+
+
+def _parts(candidate: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    content = candidate.get("content")
+    parts = content.get("parts") if isinstance(content, dict) else None
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else None
 
 
 def _first(candidates: Any) -> Mapping[str, Any]:

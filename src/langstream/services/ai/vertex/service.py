@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from langstream.errors import ServiceError
 from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
-from langstream.services.ai.conversation import conversation_of, present
+from langstream.services.ai.conversation import present
 from langstream.services.ai.remote import RemoteService, bearer, embed_in_parts, vectors_of
 from langstream.services.ai.retries import RetryPolicy
+from langstream.services.ai.schemas import instructed, instructed_prompts
 from langstream.services.ai.transport import Transport
 from langstream.services.ai.vertex import predict
 from langstream.services.ai.vertex.account import AccountTokens, account_of
@@ -64,7 +65,9 @@ class VertexService(RemoteService):
         self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
         if predict.before_gemini(model):
-            return self._predicted(model, predict.chat_body(messages, options))
+            if options.tools:
+                raise ServiceError(f"the model '{model}' cannot call tools: use a Gemini model", category="refused")
+            return self._predicted(model, predict.chat_body(instructed(messages, options), options))
         return self._generated(model, messages, options, stream=stream)
 
     def complete(
@@ -74,7 +77,7 @@ class VertexService(RemoteService):
             message = f"Google's models take exactly one prompt, not {len(prompts)}"
             raise ServiceError(message, category="refused")
         if predict.before_gemini(model):
-            return self._predicted(model, predict.text_body(prompts[0], options))
+            return self._predicted(model, predict.text_body(instructed_prompts(prompts, options)[0], options))
         return self._generated(model, [Message(prompts[0], "user")], options, stream=stream, chat=False)
 
     async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
@@ -94,7 +97,7 @@ class VertexService(RemoteService):
         chat: bool = True,
     ) -> AsyncGenerator[Chunk, None]:
         url = self._endpoints.url(model, "streamGenerateContent?alt=sse" if stream else "generateContent")
-        body = gemini_body(conversation_of(messages), options)
+        body = gemini_body(model, messages, options)
         return self.answer(url, body, lambda: GeminiReader(self.source(url)), stream=stream, chat=chat)
 
     async def _predicted(self, model: str, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
