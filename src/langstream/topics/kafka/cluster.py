@@ -26,11 +26,13 @@ from langstream.topics.kafka.settings import ClientSettings
 from langstream.topics.kafka.threads import Threads
 from langstream.topics.kafka.transactions import Transactions, transactions_allowed
 
-_REPEATED: Final = ("FAIL", "CONFWARN", "GETPID", "ERROR")
+_REPEATED: Final = ("FAIL", "CONFWARN", "GETPID", "ERROR", "TXNERR")
 AGAIN_SECONDS: Final = 60.0
 """The same trouble is told again after this time."""
 CONNECT_SECONDS: Final = 15.0
 CONNECT_ATTEMPT_SECONDS: Final = 0.5
+TRANSACTION_MS: Final = "10000"
+"""Readers of committed records wait so long for a transaction of a process that is gone for good."""
 READER_GROUP: Final = "langstream-reader"
 """The client asks for a group's name even of those who have none; nothing is stored under it."""
 
@@ -39,7 +41,8 @@ _client_log = logging.getLogger("langstream.topics.kafka.client")
 
 
 class _ClientLog:
-    """What the client logs by itself. Failed connections are told once by `_heard`, not at every attempt."""
+    """What the client logs by itself. Failed connections are told once by `_heard`, not at every attempt, and failed
+    transactions by those who cannot repeat them."""
 
     def log(self, level: int, message: str, *arguments: object, **options: Any) -> None:
         """As `logging.Logger.log`."""
@@ -159,7 +162,12 @@ class KafkaCluster:
             raise
 
     def _transactional(self, properties: Mapping[str, str], name: str) -> Producer:
-        own = {"transaction.timeout.ms": "30000", **properties, "enable.idempotence": "true", "transactional.id": name}
+        own = {
+            "transaction.timeout.ms": TRANSACTION_MS,
+            **properties,
+            "enable.idempotence": "true",
+            "transactional.id": name,
+        }
         producer: Producer = self._client(Producer, own)
         return producer
 

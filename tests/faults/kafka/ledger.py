@@ -1,0 +1,110 @@
+"""What came out: every record once, in the order of its key, and when."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from array import array
+from contextlib import suppress
+from pathlib import Path
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.faults.kafka.load import KEYS
+from tests.faults.kafka.pipelines import PARTITIONS, Pipeline
+
+IN_FLIGHT_SECONDS = 5.0
+"""What was first seen longer than this before a fault is not in flight any more when it comes."""
+
+
+class Ledger:
+    """Counts for one pipeline. `fault_at` is set by whoever does harm: repeats of what was finished then are stale."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.fault_at = time.monotonic()
+        self.doubled = self.stale = self.disordered = self.seen = 0
+        self.notes: list[str] = []
+        self._first = array("d")
+        self._newest = [-1] * KEYS
+
+    def add(self, n: int) -> None:
+        """A record came out."""
+        now = time.monotonic()
+        if n >= len(self._first):
+            self._first.extend([0.0] * (n + 1 - len(self._first)))
+        if self._first[n]:
+            self.doubled += 1
+            if self._first[n] < self.fault_at - IN_FLIGHT_SECONDS:
+                self.stale += 1
+            if len(self.notes) < 20:
+                ago, fault = now - self._first[n], now - self.fault_at
+                self.notes.append(f"{n} again after {ago:.2f} s, {fault:.2f} s after the fault")
+            return
+        self._first[n] = now
+        self.seen += 1
+        key = n % KEYS
+        if n < self._newest[key]:
+            self.disordered += 1
+            if len(self.notes) < 20:
+                self.notes.append(f"{n} behind {self._newest[key]}")
+        self._newest[key] = max(self._newest[key], n)
+
+    def lost(self, count: int) -> list[int]:
+        """Which of the first `count` never came."""
+        return [n for n in range(count) if n >= len(self._first) or not self._first[n]]
+
+    def complete(self, count: int) -> bool:
+        """Whether all of so many came."""
+        return self.seen >= count
+
+    def beyond(self, n: int) -> bool:
+        """Whether of every key a record came that was sent after this one."""
+        return min(self._newest) >= n
+
+
+class Watcher:
+    """Reads everything that comes out into ledgers, in a thread."""
+
+    def __init__(self, bootstrap: str, directory: Path, ledgers: list[Ledger]) -> None:
+        self._by_topic = {ledger.pipeline.name: ledger for ledger in ledgers if ledger.pipeline.topic}
+        self._journals = [ledger for ledger in ledgers if not ledger.pipeline.topic]
+        self._journal = directory / "journal"
+        self._rest = b""
+        self._read_to = 0
+        self._stopping = threading.Event()
+        self._consumer = Consumer({
+            "bootstrap.servers": bootstrap, "group.id": "watcher", "isolation.level": "read_committed",
+            "enable.auto.commit": False, "auto.offset.reset": "earliest", "log_level": 0,
+        })  # fmt: skip
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin to read, from the start."""
+        self._consumer.assign([TopicPartition(name, n, 0) for name in self._by_topic for n in range(PARTITIONS)])
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No more."""
+        self._stopping.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            for message in self._consumer.consume(1000, 0.05):
+                topic, value = message.topic(), message.value()
+                if message.error() is None and topic is not None and value is not None:
+                    self._by_topic[topic].add(json.loads(value)["n"])
+            self._read_journal()
+
+    def _read_journal(self) -> None:
+        with suppress(FileNotFoundError), self._journal.open("rb") as journal:
+            journal.seek(self._read_to)
+            new = journal.read()
+            self._read_to += len(new)
+            *lines, self._rest = (self._rest + new).split(b"\n")
+            for line in lines:
+                for ledger in self._journals:
+                    ledger.add(int(line))

@@ -1,0 +1,99 @@
+"""One scenario after the other, each with brokers, topics and ledgers of its own, and the verdict on each."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.kafka.scenarios import SCENARIOS
+from tests.faults.kafka.stage import Stage, Trouble
+from tests.servers.disk import missing as no_small_disks
+from tests.servers.kafka import kafka
+
+DISK_MEGABYTES = 700
+DISK = {"log.segment.bytes": "16777216", "log.cleaner.dedupe.buffer.size": "2097152"}
+
+
+@dataclass
+class Verdict:
+    """What happened to the records of one pipeline."""
+
+    pipeline: str
+    exact: bool
+    records: int
+    lost: int
+    doubled: int
+    stale: int
+    disordered: int
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """As promised: under exactly-once nothing comes twice, else only what was in flight."""
+        return not (self.lost or self.disordered or (self.doubled if self.exact else self.stale))
+
+
+@dataclass
+class Outcome:
+    """One scenario."""
+
+    name: str
+    rounds: int
+    recoveries: Sequence[float]
+    verdicts: Sequence[Verdict]
+    trouble: str | None = None
+
+    @property
+    def sound(self) -> bool:
+        """Everything as promised."""
+        return self.trouble is None and all(verdict.sound for verdict in self.verdicts)
+
+
+def run(
+    directory: Path, names: Sequence[str], seconds: float, brokers: int, rate: int, session_seconds: float, seed: int
+) -> Outcome:
+    """The scenarios, in turn until the time is over, on the same brokers; at least one round of each."""
+    disk = DISK_MEGABYTES if "disk-full" in names else None
+    with kafka(directory / "brokers", brokers, disk_megabytes=disk, properties=DISK if disk else {}) as server:
+        stage = Stage(directory, server, rate, session_seconds, seed)
+        trouble, rounds = None, 0
+        try:
+            stage.start()
+            deadline = time.monotonic() + seconds
+            while rounds < len(names) or time.monotonic() < deadline:
+                name = names[rounds % len(names)]
+                before = time.monotonic()
+                SCENARIOS[name](stage)
+                rounds += 1
+                print(f"  {name}: {time.monotonic() - before:.1f} s; {stage.standing()}", file=sys.stderr, flush=True)
+                time.sleep(stage.chance.uniform(0.2, 1.5))
+            stage.finish()
+        except Trouble as error:
+            trouble = str(error)
+            stage.load.stop()
+        finally:
+            stage.close()
+        verdicts = [
+            Verdict(
+                ledger.pipeline.name,
+                ledger.pipeline.exact,
+                ledger.seen,
+                len(ledger.lost(stage.load.sent)),
+                ledger.doubled,
+                ledger.stale,
+                ledger.disordered,
+                ledger.notes + [f"lost {n}" for n in ledger.lost(stage.load.sent)[:20]],
+            )
+            for ledger in stage.ledgers
+        ]
+        if stage.load.failures:
+            trouble = f"the load failed: {stage.load.failures[0]}"
+    return Outcome(" + ".join(names), rounds, stage.recoveries, verdicts, trouble)
+
+
+def possible(name: str) -> str | None:
+    """Why a scenario cannot be run here, or None."""
+    return no_small_disks() if name == "disk-full" else None
