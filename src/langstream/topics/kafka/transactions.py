@@ -1,9 +1,9 @@
 """Exactly once: outputs and offsets in one transaction of the cluster, or nothing of either.
 
 A transactional id is known to the brokers, so that whoever comes after a process that was killed ends its open
-transaction at once. It is `<prefix>-<group>-<host>-<number>`, the number being free in this process. Should two
-processes of one host choose the same, the later one wins, and the earlier one goes on under a name of its own. That
-never harms exactness, which rests on the group: the brokers refuse offsets of a member that has lost its place.
+transaction at once. It is `<prefix>-<group>-<host>-<number>`, the number being free on this host. Should two
+processes choose the same even so, the later one wins, and the earlier one goes on under a name of its own. That never
+harms exactness, which rests on the group: the brokers refuse offsets of a member that has lost its place.
 """
 
 from __future__ import annotations
