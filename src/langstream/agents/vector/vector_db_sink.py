@@ -99,15 +99,20 @@ class VectorDbSink(Sink):
             if found is None and column.generated and deletes:
                 return None
             if found is None and not column.generated:
-                raise RecordError(f"the key '{column.name}' of the row is null: {column.expression}")
+                raise RecordError(f"the key '{column.name}' of the row is null{_source(column)}")
             key[column.name] = content_id(record) if found is None else found
-        return Write(key, None if deletes else {column.name: value(working) for column, value in self._others})
+        values = None if deletes else {column.name: value(working) for column, value in self._others}
+        return Write(key, values, record.timestamp())
 
 
 def _value(column: Column) -> _Value:
     if column.expression is None:
         return lambda _: None
-    return compile_expression(column.expression)
+    return compile_expression(column.expression) if isinstance(column.expression, str) else column.expression
+
+
+def _source(column: Column) -> str:
+    return f": {column.expression}" if isinstance(column.expression, str) else ""
 
 
 def content_id(record: SimpleRecord) -> str:

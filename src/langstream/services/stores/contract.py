@@ -18,22 +18,27 @@ Row: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One change by primary key: `values` by field name in the order of the declaration; None deletes the row."""
+    """One change by primary key: `values` by field name in the order of the declaration; None deletes the row.
+
+    `timestamp` is that of the record, in milliseconds, for stores that keep the latest of several changes.
+    """
 
     key: Mapping[str, Any]
     values: Mapping[str, Any] | None
+    timestamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A field that a `vector-db-sink` fills in. `expression` None: the value is made up from the record's content.
 
+    Stores with a notation of their own give a function of the working record in place of an expression.
     A `generated` key is made up where its expression gives null, so that a record that comes again meets its own row;
     other keys may not be null.
     """
 
     name: str
-    expression: str | None
+    expression: str | Callable[[Any], Any] | None
     key: bool = False
     generated: bool = False
 
