@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from langstream.services.stores.contract import Row
+from langstream.services.stores.threads import Threads
 
 Result = TypeVar("Result")
 
@@ -75,17 +74,13 @@ class BlockingEngine(Engine):
     threads = 4
 
     def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = Threads("sql", self.threads)
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="sql")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await self._pool.run(work)
 
     async def close(self) -> None:
-        if self._pool is not None:
-            pool, self._pool = self._pool, None
-            await asyncio.get_running_loop().run_in_executor(None, pool.shutdown)
+        await self._pool.close()
         self._disconnect()
 
     @abstractmethod

@@ -30,10 +30,10 @@ class SqliteEngine(BlockingEngine):
     """One database file, or `:memory:`. A connection per thread; an in-memory database has a single thread."""
 
     def __init__(self, path: Path | str) -> None:
-        super().__init__()
         self._path = path
         self._memory = str(path) in (":memory:", "")
         self.threads = 1 if self._memory else 4
+        super().__init__()
         self._local = threading.local()
         self._connections: list[apsw.Connection] = []
         self._lock = threading.Lock()

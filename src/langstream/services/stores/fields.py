@@ -1,0 +1,41 @@
+"""The option `fields` that most sinks have: names and the expressions that give their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Protocol
+
+from pydantic import AfterValidator, Field
+
+from langstream.configuration.model import Configuration, Expression
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the expression is empty")
+    return text
+
+
+class SinkField(Configuration):
+    """One field."""
+
+    name: Annotated[str, Field(min_length=1, description="Name of the field in the store.")]
+    expression: Annotated[
+        Expression, AfterValidator(_not_blank), Field(description="Value of the field, computed from the record.")
+    ]
+
+
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+def all_different(fields: Iterable[Named]) -> None:
+    """Raises ValueError where a name stands there twice."""
+    names = [field.name for field in fields]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"fields: {', '.join(repeated)} stands there more than once")
