@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from langstream.agents.ai.chunks import ChunkPublisher, ChunkStream
+from langstream.agents.ai.chunks import ChunkStream, NoPublisher, Publisher
 from langstream.agents.ai.options import FieldName
 from langstream.agents.declaration import AgentType, ComponentType
 from langstream.agents.transform.results import json_member
@@ -152,13 +152,13 @@ class LangServeInvoke(AsyncProcessor):
 
     async def _listen(self, request: Request, record: SimpleRecord) -> str:
         """The whole answer, of which the pieces are published as they come."""
-        publisher = self._chunks.publisher(record) if self._chunks is not None else None
+        publisher: Publisher = self._chunks.publisher(record) if self._chunks is not None else NoPublisher()
         texts: list[str] = []
         async with self._client.open(request) as response, aclosing(self._pieces(request.url, response)) as pieces:
             async for text in pieces:
                 texts.append(text)
-                await _publish(publisher, Chunk(text))
-        await _publish(publisher, Chunk("", last=True))
+                await publisher.add(Chunk(text))
+        await publisher.finish()
         return "".join(texts)
 
     async def _pieces(self, url: str, response: aiohttp.ClientResponse) -> AsyncGenerator[str, None]:
@@ -187,11 +187,6 @@ def _check_answered(url: str, status: int) -> None:
     """Refuse a redirect that was not followed: it is not what the chain says."""
     if status >= 300:
         raise refused(url, status, {}, "a redirect, which is not followed")
-
-
-async def _publish(publisher: ChunkPublisher | None, chunk: Chunk) -> None:
-    if publisher is not None:
-        await publisher.add(chunk)
 
 
 async def _events(url: str, response: aiohttp.ClientResponse) -> AsyncGenerator[Event, None]:

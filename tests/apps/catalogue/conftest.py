@@ -1,0 +1,71 @@
+"""Runs the applications of this folder: each with the services it is written for, in front of a gateway."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.apps.application import RunningApp
+from tests.apps.catalogue.thinking import Loop
+from tests.services.ai.fake_server import FakeServer
+
+HERE = Path(__file__).parent
+
+Serve: TypeAlias = Callable[[FakeServer], None]
+Launch: TypeAlias = Callable[..., RunningApp]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers; they are stopped at the end of the test."""
+    loop = Loop()
+    yield loop.serve
+    loop.close()
+
+
+@pytest.fixture
+def launch(start: Any, tmp_path: Path) -> Launch:
+    """Runs an application of this folder, with these secrets and globals."""
+
+    def launched(name: str, secrets: dict[str, dict[str, str]], **globals_: str) -> RunningApp:
+        listed = [{"id": id, "data": data} for id, data in secrets.items()]
+        (tmp_path / "secrets.yaml").write_text(json.dumps({"secrets": listed}))
+        (tmp_path / "instance.yaml").write_text(json.dumps({"instance": {"globals": globals_}}))
+        files = ("-s", str(tmp_path / "secrets.yaml"), "-i", str(tmp_path / "instance.yaml"))
+        app: RunningApp = start(HERE / name / "application", *files, "--ephemeral", "--no-ui", name=name)
+        return app
+
+    return launched
+
+
+def structures(frames: list[dict[str, Any]]) -> list[Any]:
+    """The values of frames, which are JSON."""
+    return [json.loads(frame["record"]["value"]) for frame in frames]
+
+
+def ask(app: RunningApp, gateway: str, question: str, **parameters: str) -> str:
+    """The streamed answer of a chat gateway, put together; its pieces are in order and the last one is marked."""
+    query = {f"param:{name}": value for name, value in parameters.items()}
+    with app.socket("chat", gateway, **query) as socket:
+        socket.send(json.dumps({"value": question}))
+        return listen(socket)
+
+
+def listen(socket: Any) -> str:
+    """One streamed answer from a socket."""
+    answer, indexes = "", list[int]()
+    while True:
+        frame = json.loads(socket.recv(timeout=60))
+        if "record" not in frame:
+            assert frame["status"] == "OK", frame
+            continue
+        headers = frame["record"]["headers"]
+        answer += str(frame["record"]["value"])
+        indexes.append(int(headers["stream-index"]))
+        if headers["stream-last-message"] == "true":
+            assert indexes == list(range(1, len(indexes) + 1))
+            return answer
