@@ -11,6 +11,7 @@ from langstream.agents.ai.completion import CompletionAgent
 from langstream.agents.ai.model_call import ModelCall
 from langstream.agents.ai.options import CompletionConfiguration, LegacyTemplate, completion_options
 from langstream.agents.ai.reference import check_ai_service
+from langstream.agents.ai.response_schema import schema_findings
 from langstream.agents.declaration import AgentType, ComponentType, Composable, Finding, PlanContext
 from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Configuration, Text
@@ -57,7 +58,9 @@ class ChatCompletions(CompletionAgent):
 
 
 def _check(configuration: ChatCompletionsConfiguration, context: PlanContext) -> Iterator[Finding]:
-    return check_ai_service(configuration.ai_service, configuration.model, "completions", context)
+    yield from check_ai_service(configuration.ai_service, configuration.model, "completions", context)
+    if configuration.response_schema is not None:
+        yield from schema_findings(configuration.response_schema, ("response-schema",))
 
 
 AGENT: Final = AgentType(

@@ -12,11 +12,12 @@ from langstream.agents.ai.model_call import Answer, ModelCall
 from langstream.agents.ai.models import Models
 from langstream.agents.ai.options import CompletionConfiguration
 from langstream.agents.ai.prompt_log import log_text, logged_options
+from langstream.agents.ai.structured_output import Mismatch, Structure, can_be_repaired, corrected, missed
 from langstream.agents.working_record import WorkingRecord, result_field
 from langstream.errors import AgentFailed, LangStreamError
 from langstream.expressions import compile_condition
 from langstream.records import SimpleRecord
-from langstream.sdk.contract import AgentContext, Batching, Outcome, Place, PlacedProcessor
+from langstream.sdk.contract import AgentContext, Batching, NoMetrics, Outcome, Place, PlacedProcessor
 
 
 class CompletionAgent(PlacedProcessor):
@@ -36,11 +37,16 @@ class CompletionAgent(PlacedProcessor):
         self._store_log = result_field(configuration.log_field) if configuration.log_field else None
         self._logged_options = logged_options(self.agent_type, configuration)
         self._models = Models(configuration, self.task)
+        schema = configuration.response_schema
+        self._structure = Structure(schema) if schema is not None else None
+        self._repairs = NoMetrics().counter("repairs")
         self._chunks: ChunkStream | None = None
 
     async def start(self, context: AgentContext) -> None:
         await self._models.start(context)
         self._chunks = self._chunk_stream(context)
+        prefix = f"{self._models.provider.metrics_prefix}_{self.task}"
+        self._repairs = context.metrics.counter(f"{prefix}_num_repairs", "Answers asked for again, for their structure")
 
     async def close(self) -> None:
         await self._models.close()
@@ -96,10 +102,38 @@ class CompletionAgent(PlacedProcessor):
     async def converse(self, prompt: Sequence[Any], working: WorkingRecord, exchange: Exchange) -> Answer:
         """Ask for the answer, as often as it takes, and store what came of it."""
         publisher = self.publisher(exchange.record)
-        answer = await exchange.ask(self.request(prompt), publisher)
+        call, answer = await self.reply(self.request(prompt), working, exchange, publisher)
+        if self._structure is None:
+            self._store(working, answer.text)
+        else:
+            try:
+                found = self._structure.read(answer.text)
+            except Mismatch as mismatch:
+                if not can_be_repaired(answer):
+                    raise missed(answer, mismatch, repaired=False) from None
+                publisher = self.publisher(exchange.record)
+                answer, found = await self._repaired(corrected(call, answer, mismatch), working, exchange, publisher)
+            self._store(working, found)
         await publisher.finish()
-        self._store(working, answer.text)
         return answer
+
+    async def reply(
+        self, call: ModelCall, working: WorkingRecord, exchange: Exchange, publisher: Publisher
+    ) -> tuple[ModelCall, Answer]:
+        """The answer to the call, and the call that led to it: the same, or one with more in its conversation."""
+        return call, await exchange.ask(call, publisher)
+
+    async def _repaired(
+        self, call: ModelCall, working: WorkingRecord, exchange: Exchange, publisher: Publisher
+    ) -> tuple[Answer, Any]:
+        """The second answer, streamed anew. Raises RecordError where it misses the schema again."""
+        assert self._structure is not None
+        self._repairs.inc()
+        _, answer = await self.reply(call, working, exchange, publisher)
+        try:
+            return answer, self._structure.read(answer.text)
+        except Mismatch as mismatch:
+            raise missed(answer, mismatch, repaired=True) from None
 
     def publisher(self, record: SimpleRecord) -> Publisher:
         """Where the pieces of one answer go. It is told the end of the answer by `finish`."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from langstream.agents.ai.reference import AIServiceName
+from langstream.agents.ai.response_schema import Schema
 from langstream.agents.working_record import result_field
 from langstream.configuration.model import Configuration, Expression, Kind, Text, TopicName
 from langstream.services.ai.contract import CompletionOptions
@@ -67,6 +68,10 @@ class CompletionConfiguration(Configuration):
     options: dict[str, Any] | None = Field(
         None, description="Further options of the service, passed on under the names that it gives them."
     )
+    response_schema: Schema | None = Field(
+        None,
+        description="The JSON Schema of the answer. The answer is then stored as the value that it is, not as text.",
+    )
 
 
 def completion_options(configuration: CompletionConfiguration, logprobs: int | None = None) -> CompletionOptions:
@@ -82,4 +87,5 @@ def completion_options(configuration: CompletionConfiguration, logprobs: int | N
         frequency_penalty=configuration.frequency_penalty,
         logprobs=logprobs,
         extra=configuration.options or {},
+        response_schema=configuration.response_schema,
     )
