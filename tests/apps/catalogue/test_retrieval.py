@@ -16,7 +16,7 @@ from tests.services.ai.fake_server import Reply
 
 SITE = {
     "/robots.txt": "User-agent: *\nDisallow: /hidden\n",
-    "/index.html": '<a href="/tides">Tides</a> <a href="/glaciers">G</a> <a href="/private/x">P</a> <a href="/hidden">H</a>'
+    "/index.html": '<a href="/tides">T</a> <a href="/glaciers">G</a> <a href="/private/x">P</a> <a href="/hidden">H</a>'
     "<p>Welcome to the page about water, which is everywhere and which everybody needs every day.</p>",
     "/tides": "<p>The tides follow the moon, because the moon attracts the water of the oceans below it.</p>",
     "/glaciers": "<p>The glaciers carry stones with them, and where the glaciers melt the stones stay behind.</p>",

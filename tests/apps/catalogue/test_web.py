@@ -14,7 +14,7 @@ from tests.services.ai.fake_server import Reply
 
 
 def chain(request: Mapping[str, Any]) -> Reply:
-    """A LangServe server with one chain, of which the last step is a chat model: messages in, pieces of a message out."""
+    """A LangServe server with one chain that ends with a chat model: messages, or pieces of one, come out."""
     topic = request["body"]["input"]["topic"]
     if request["path"] == "/joke/invoke":
         message = {"content": f"No joke about {topic}.", "additional_kwargs": {}, "type": "ai", "example": False}

@@ -142,7 +142,10 @@ class Pages(FakeServer):
 
     def __init__(self, answer: Callable[[Mapping[str, Any]], Reply]) -> None:
         super().__init__()
-        self.reply_to = answer  # type: ignore[method-assign]
+        self._answer = answer
+
+    def reply_to(self, request: Mapping[str, Any]) -> Reply:
+        return self._answer(request)
 
 
 class Loop:
