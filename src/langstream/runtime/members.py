@@ -27,7 +27,7 @@ from langstream.sdk.contract import (
     TopicWriter,
 )
 from langstream.sdk.sharing import Shared
-from langstream.topics.contract import TopicCluster, TopicProducer
+from langstream.topics.contract import TopicCluster, TopicProducer, TopicReader
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +70,22 @@ class DirectWriter:
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.close()
+
+
+class Listener:
+    """Follows a topic from now on, outside of the node's input."""
+
+    def __init__(self, reader: TopicReader) -> None:
+        self._reader = reader
+
+    async def read(self, max_records: int, timeout_seconds: float) -> Sequence[Record]:
+        """What there is, as soon as there is something; empty after the timeout."""
+        runs = await self._reader.read(max_records, timeout_seconds)
+        return [record for run in runs for record in run.records]
+
+    async def close(self) -> None:
+        """Let go."""
+        await self._reader.close()
 
 
 class Members:
@@ -131,6 +147,7 @@ class Members:
             resources=around.resources,
             globals=around.globals,
             topics=writer,
+            listen=self._listen,
             metrics=AgentMetrics(around.meters, planned.id),
             state_directory=directory,
             shared_directory=shared,
@@ -141,6 +158,11 @@ class Members:
             shared=around.shared,
             report_failure=report_failure,
         )
+
+    async def _listen(self, topic: str) -> Listener:
+        reader = self._surroundings.cluster.reader(topic, "latest")
+        await reader.start()
+        return Listener(reader)
 
     def describe(self) -> list[tuple[PlannedAgent, dict[str, Any]]]:
         """What the agents say about themselves."""

@@ -16,7 +16,7 @@ Everything runs on one event loop. Agents that block must hop to a thread themse
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
@@ -78,6 +78,16 @@ class TopicWriter(Protocol):
         """Returns when the broker has the records. Topic names are those of the application."""
 
 
+class TopicListener(Protocol):
+    """Follows a topic beside the node's input: all of its records, whoever else reads them."""
+
+    async def read(self, max_records: int, timeout_seconds: float) -> Sequence[Record]:
+        """What there is, as soon as there is something; empty after the timeout."""
+
+    async def close(self) -> None:
+        """Let go."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """A configured service of `configuration.yaml`, placeholders resolved."""
@@ -108,6 +118,8 @@ class AgentContext:
     resources: Mapping[str, Resource] = field(default_factory=dict, repr=False)
     globals: Mapping[str, Any] = field(default_factory=dict, repr=False)
     topics: TopicWriter | None = None
+    listen: Callable[[str], Awaitable[TopicListener]] | None = None
+    """Follow a topic of the application: everything that is written to it from now on."""
     metrics: Metrics = field(default_factory=NoMetrics)
     state_directory: Path | None = None
     shared_directory: Path | None = None
