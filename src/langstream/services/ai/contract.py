@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -44,6 +44,14 @@ class ToolCall:
     name: str
     arguments: str
     signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """A model that an agent of the application asks for, and what for."""
+
+    model: str
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,15 @@ class AIService(ABC):
 
     async def close(self) -> None:
         """Let go."""
+
+    async def check(self, uses: Collection[ModelUse]) -> Mapping[ModelUse, str]:
+        """Find out, by the cheapest calls there are, whether the service answers and takes the key: ServiceError
+        (`authentication`, `transient` …) if not. Nothing is repeated, nothing generated.
+
+        The result has the models that the service does not have, with its reason; those of which it cannot tell are
+        not in it.
+        """
+        return {}
 
     def chat(
         self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool

@@ -98,6 +98,11 @@ class Transport:
         """The JSON document at the address."""
         return await self.retries.run(lambda: self._whole("GET", url, b""))
 
+    async def probe(self, url: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The JSON answer to a GET, or to a POST where there is a body. Nothing is repeated: it is a question whether
+        the service answers at all."""
+        return await self._whole("GET" if body is None else "POST", url, b"" if body is None else orjson.dumps(body))
+
     async def submit(self, url: str, form: bytes) -> Any:
         """The JSON answer to an encoded form."""
         return await self.retries.run(lambda: self._whole("POST", url, form, "application/x-www-form-urlencoded"))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from langstream.errors import ServiceError
 from langstream.services.ai.anthropic.answers import DIALECT, AnthropicReader
 from langstream.services.ai.anthropic.configuration import AnthropicConfiguration
 from langstream.services.ai.anthropic.requests import messages_body
-from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
+from langstream.services.ai.checks import missing_each
+from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message, ModelUse
 from langstream.services.ai.conversation import conversation_of
 from langstream.services.ai.remote import RemoteService
 from langstream.services.ai.retries import RetryPolicy
@@ -36,6 +38,7 @@ class AnthropicService(RemoteService):
                 dialect=DIALECT,
             )
         )
+        self._base = configuration.url
         self._url = f"{configuration.url}/v1/messages"
         self._max_tokens = configuration.max_tokens
 
@@ -51,6 +54,14 @@ class AnthropicService(RemoteService):
 
     async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
         raise ServiceError("Anthropic has no embeddings: use another AI resource for them", category="refused")
+
+    async def check(self, uses: Collection[ModelUse]) -> Mapping[ModelUse, str]:
+        """What the service tells about each model, by name or alias; without models, the shortest list of them."""
+        if not uses:
+            await self._transport.probe(f"{self._base}/v1/models?limit=1")
+        return await missing_each(
+            uses, lambda use: self._transport.probe(f"{self._base}/v1/models/{quote(use.model, safe='')}")
+        )
 
     def _message(
         self,

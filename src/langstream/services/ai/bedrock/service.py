@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from langstream.services.ai.bedrock.eventstream import EVENT_STREAM
 from langstream.services.ai.bedrock.invocation import Invocation, InvocationReader, invocation_of
 from langstream.services.ai.bedrock.requests import can_force_tools, converse_body
 from langstream.services.ai.bedrock.signing import Credentials, Signer
-from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
+from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message, ModelUse
 from langstream.services.ai.conversation import conversation_of
 from langstream.services.ai.remote import RemoteService, bearer, embed_in_parts
 from langstream.services.ai.retries import RetryPolicy
@@ -69,6 +69,22 @@ class BedrockService(RemoteService):
             return embeddings_of(model, answer, len(texts), self.source(url))
 
         return await embed_in_parts(texts, texts_per_request(model), part)
+
+    async def check(self, uses: Collection[ModelUse]) -> Mapping[ModelUse, str]:
+        """Each model is sent an empty request, which is refused for its content only if credentials, rights and model
+        are good. What the service says of an unknown model is a matter of its validation too."""
+        found = {}
+        for use in uses or (ModelUse("amazon.titan-text-express-v1", "completions"),):
+            operation = "converse" if use.task == "completions" else "invoke"
+            try:
+                await self._transport.probe(self._url(use.model, operation), {})
+            except ServiceError as error:
+                unknown = error.category == "refused" and "model identifier" in str(error).lower()
+                if error.category == "not-found" or unknown:
+                    found[use] = str(error)
+                elif error.category not in ("refused", "malformed", "too-long"):
+                    raise
+        return {use: words for use, words in found.items() if use in uses}
 
     def _completion(
         self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool, chat: bool

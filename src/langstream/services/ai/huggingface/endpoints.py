@@ -31,6 +31,13 @@ class Endpoints:
         path = "hf-inference/models" if host == "router.huggingface.co" else "models"
         return f"{self.inference}/{path}/{_name(model)}"
 
+    def hub(self, checked_at: str | None) -> str | None:
+        """The address of the hub, which knows tokens and models; None where everything is served by others."""
+        if checked_at is not None and checked_at.endswith("/models"):
+            return checked_at.removesuffix("/models")
+        host = urlsplit(self.inference).hostname or ""
+        return "https://huggingface.co/api" if host.endswith("huggingface.co") else None
+
     def vectors(self, model: str) -> str:
         """For embeddings."""
         if _PLACE in self.embeddings:

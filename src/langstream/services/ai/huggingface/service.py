@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any
 
 from langstream.errors import ServiceError
-from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
+from langstream.services.ai.checks import not_found
+from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message, ModelUse
 from langstream.services.ai.huggingface.configuration import HuggingFaceConfiguration
 from langstream.services.ai.huggingface.embeddings import (
     MOST_TEXTS,
@@ -95,6 +96,27 @@ class HuggingFaceService(RemoteService):
             return embeddings_of(answer, len(texts), self.source(url))
 
         return await embed_in_parts(texts, MOST_TEXTS, part)
+
+    async def check(self, uses: Collection[ModelUse]) -> Mapping[ModelUse, str]:
+        """Who the token belongs to, and what the hub tells about the models of embeddings. A server of one's own is
+        asked for its list of models, which tells nothing about them but that there is an answer."""
+        remote = [use for use in uses if use.task == "completions" or self._local is None]
+        if self._local is not None and not remote:
+            return {}
+        if (hub := self._endpoints.hub(self._checked_at)) is None:
+            await not_found(self._transport.probe(f"{self._endpoints.inference}/v1/models"))
+        elif self._transport.headers:
+            await self._transport.probe(f"{hub}/whoami-v2")
+        found = {}
+        for use in remote:
+            if use.task == "embeddings":
+                try:
+                    await self._check(use.model)
+                except ServiceError as error:
+                    if error.category not in ("not-found", "refused"):
+                        raise
+                    found[use] = str(error)
+        return found
 
     async def _filled(self, model: str, texts: Sequence[str]) -> AsyncGenerator[Chunk, None]:
         """What a fill-mask model makes of the texts; it neither streams nor takes options."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any
 
 from langstream.errors import ServiceError
-from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
+from langstream.services.ai.checks import missing_of, names_of
+from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message, ModelUse
 from langstream.services.ai.framing import NDJSON
 from langstream.services.ai.ollama.answers import DIALECT, OllamaReader, usage_of
 from langstream.services.ai.ollama.configuration import OllamaConfiguration
@@ -61,6 +62,12 @@ class OllamaService(RemoteService):
             raise (missing if error.category == "not-found" else error) from None
         self._one_by_one = True
         return found
+
+    async def check(self, uses: Collection[ModelUse]) -> Mapping[ModelUse, str]:
+        """The list of the models that were pulled; a name without a tag means `latest`."""
+        known = names_of(await self._transport.probe(f"{self._url}/api/tags"), "models", "name", "model")
+        absent = [use for use in uses if f"{use.model}:latest" not in known]
+        return missing_of(absent, known, "Fetch it with `ollama pull`.")
 
     def _completion(
         self, path: str, body: Mapping[str, Any], *, stream: bool, chat: bool = True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
+from langstream.errors import ServiceError
+from langstream.services.ai.checks import missing_each, missing_of, names_of, refused_properly
+from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message, ModelUse
 from langstream.services.ai.openai.answers import embeddings_of
 from langstream.services.ai.openai.configuration import OpenAIConfiguration
 from langstream.services.ai.openai.endpoints import endpoints_of
@@ -50,6 +52,27 @@ class OpenAIService(RemoteService):
 
     async def embed(self, model: str, texts: Sequence[str], options: Mapping[str, Any]) -> Embeddings:
         return await embed_in_parts(texts, MOST_TEXTS, lambda part: self._embed(model, part))
+
+    async def check(self, uses: Collection[ModelUse]) -> Mapping[ModelUse, str]:
+        """The list of models; of Azure, which lists none, every deployment is asked. Servers without a list too."""
+        if not self._endpoints.azure:
+            try:
+                listed = await self._transport.probe(f"{self._endpoints.base}/models")
+            except ServiceError as error:
+                if self._endpoints.openai_itself or error.category not in ("not-found", "malformed"):
+                    raise
+            else:
+                known = names_of(listed, "data", "id")
+                return missing_of([use for use in uses if f"{use.model}:latest" not in known], known)
+        operations = {"completions": "chat/completions", "embeddings": "embeddings"}
+        found = await missing_each(
+            uses,
+            lambda use: self._transport.probe(self._endpoints.url(operations[use.task], use.model), {}),
+            refused_properly,
+        )
+        if not uses:
+            await refused_properly(self._transport.probe(self._endpoints.url("chat/completions", "none"), {}))
+        return found
 
     async def _embed(self, model: str, texts: Sequence[str]) -> Embeddings:
         url = self._endpoints.url("embeddings", model)

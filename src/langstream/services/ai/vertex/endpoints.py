@@ -23,6 +23,16 @@ class Endpoints:
         """Whether this is Vertex AI."""
         return bool(self.location)
 
+    @property
+    def place(self) -> str:
+        """The address that tells whether this project and region, or the Gemini API, can be used at all."""
+        return f"{self.base}/v1/{self.location}" if self.vertex else f"{self.base}/v1beta/models?pageSize=1"
+
+    def about(self, model: str) -> str:
+        """The address of what the Gemini API tells about a model."""
+        name = quote(model, safe="/@")
+        return f"{self.base}/v1beta/{name if '/' in name else f'models/{name}'}"
+
     def url(self, model: str, method: str) -> str:
         """The address of a method of a model: `generateContent`, `predict` … Models of one's own are named by their
         path: `endpoints/ID`, `publishers/PUBLISHER/models/NAME`, `tunedModels/ID`."""

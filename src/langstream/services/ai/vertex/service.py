@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from langstream.errors import ServiceError
-from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message
+from langstream.services.ai.checks import missing_each, refused_properly
+from langstream.services.ai.contract import Chunk, CompletionOptions, Embeddings, Message, ModelUse
 from langstream.services.ai.conversation import present
 from langstream.services.ai.remote import RemoteService, bearer, embed_in_parts, vectors_of
 from langstream.services.ai.retries import RetryPolicy
@@ -86,6 +87,22 @@ class VertexService(RemoteService):
             return await embed_in_parts(texts, MOST_TEXTS_OF_GEMINI, lambda part: self._embed(model, part, chosen))
         size = 1 if "gemini-embedding" in model else MOST_TEXTS
         return await embed_in_parts(texts, size, lambda part: self._embed_predicted(model, part, chosen))
+
+    async def check(self, uses: Collection[ModelUse]) -> Mapping[ModelUse, str]:
+        """What the Gemini API tells about each model; Vertex AI is asked to count the tokens of nothing."""
+        if not uses:
+            await self._transport.probe(self._endpoints.place)
+        if self._endpoints.vertex:
+            count = "countTokens"
+            return await missing_each(
+                uses, lambda use: self._transport.probe(self._endpoints.url(use.model, count), {}), refused_properly
+            )
+        try:
+            return await missing_each(uses, lambda use: self._transport.probe(self._endpoints.about(use.model)))
+        except ServiceError as error:
+            if error.category == "refused":  # nothing but the key can be wrong with these requests
+                raise ServiceError(str(error), category="authentication") from None
+            raise
 
     def _generated(
         self,
