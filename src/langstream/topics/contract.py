@@ -76,6 +76,8 @@ class Capabilities:
     """Acknowledged records survive the process."""
     shared: bool
     """Other processes can use the same topics."""
+    counted_offsets: bool = True
+    """Offsets begin with 0 and grow by one; otherwise they only grow."""
 
 
 Position: TypeAlias = Literal["latest", "earliest"] | bytes
