@@ -85,8 +85,9 @@ class RecordError(LangStreamError):
 class ServiceError(LangStreamError):
     """An outside system failed.
 
-    `category` is one of `transient`, `rate-limited`, `refused`, `authentication`, `too-long`, `content-filtered`,
-    `not-found`, `malformed` (the answer makes no sense) and `cancelled`.
+    `category` is one of `transient`, `rate-limited`, `exhausted` (a quota that waiting does not fill), `refused`,
+    `authentication`, `too-long`, `content-filtered`, `not-found`, `malformed` (the answer makes no sense) and
+    `cancelled`.
     """
 
     def __init__(self, message: str, *, category: str = "transient", retry_after_seconds: float | None = None) -> None:

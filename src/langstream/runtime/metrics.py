@@ -7,7 +7,7 @@ starts and takes them out when it stops, so that the next one can use the same r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -38,6 +38,15 @@ class Meters:
         """The counter of that name for the agent; Prometheus appends `_total`."""
         cleaned = metric_name(name)
         return self._collector(cleaned, Counter, lambda: self._make(Counter, cleaned, description)).labels(agent_id)
+
+    def labelled(self, name: str, description: str, agent_id: str, labels: Mapping[str, str]) -> Counter:
+        """The counter of that name for the agent and these further labels."""
+        cleaned = metric_name(name)
+        names = [LABEL, *labels]
+        found = self._collector(
+            cleaned, Counter, lambda: Counter(cleaned, description or cleaned, names, registry=self.registry)
+        )
+        return found.labels(agent_id, *labels.values())
 
     def gauge(self, name: str, description: str, agent_id: str) -> Gauge:
         """The gauge of that name for the agent."""
@@ -84,6 +93,10 @@ class AgentMetrics:
     def counter(self, name: str, description: str = "") -> contract.Counter:
         """The counter of that name; the same object each time."""
         return self._meters.counter(name, description, self._agent_id)
+
+    def labelled(self, name: str, description: str, labels: Mapping[str, str]) -> contract.Counter:
+        """The counter of that name with further labels."""
+        return self._meters.labelled(name, description, self._agent_id, labels)
 
     def histogram(self, name: str, description: str = "") -> Callable[[float], None]:
         """A function that records an observation, in seconds."""

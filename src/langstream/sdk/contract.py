@@ -51,6 +51,9 @@ class Metrics(Protocol):
     def counter(self, name: str, description: str = "") -> Counter:
         """The counter of that name (Prometheus appends `_total`); the same object each time."""
 
+    def labelled(self, name: str, description: str, labels: Mapping[str, str]) -> Counter:
+        """The same with further labels; all counters of one name have the same ones."""
+
     def histogram(self, name: str, description: str = "") -> Callable[[float], None]:
         """A function that records an observation, in seconds."""
 
@@ -63,6 +66,10 @@ class NoMetrics:
             """Forget it."""
 
     def counter(self, name: str, description: str = "") -> Counter:
+        """A counter that forgets."""
+        return self._Counter()
+
+    def labelled(self, name: str, description: str, labels: Mapping[str, str]) -> Counter:
         """A counter that forgets."""
         return self._Counter()
 

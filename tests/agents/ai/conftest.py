@@ -95,20 +95,26 @@ class Topics:
         self.sent.setdefault(topic, []).extend(records)
 
 
+class _Bound:
+    def __init__(self, tally: Tally[Any], name: Any) -> None:
+        self.tally, self.name = tally, name
+
+    def inc(self, amount: float = 1) -> None:
+        self.tally[self.name] += amount  # type: ignore[assignment]
+
+
 class Counters:
     """Metrics that can be looked at."""
 
     def __init__(self) -> None:
         self.values: Tally[str] = Tally()
+        self.labels: Tally[tuple[str, ...]] = Tally()
 
     def counter(self, name: str, description: str = "") -> Any:
-        values = self.values
+        return _Bound(self.values, name)
 
-        class Bound:
-            def inc(self, amount: float = 1) -> None:
-                values[name] += int(amount)
-
-        return Bound()
+    def labelled(self, name: str, description: str, labels: Mapping[str, str]) -> Any:
+        return _Bound(self.labels, (name, *labels.values()))
 
     def histogram(self, name: str, description: str = "") -> Callable[[float], None]:
         return lambda _: None

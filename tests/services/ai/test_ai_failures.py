@@ -22,7 +22,7 @@ URL = "https://user:word@ai.example:8443/v1/chat/completions?api-version=1"
         (413, "", "too-long"),
         (422, "", "refused"),
         (429, "rate_limit_exceeded", "rate-limited"),
-        (429, "insufficient_quota", "refused"),
+        (429, "insufficient_quota", "exhausted"),
         (400, "context_length_exceeded", "too-long"),
         (400, "content_filter", "content-filtered"),
         (500, "", "transient"),

@@ -8,9 +8,10 @@ from typing import Any, Final
 from pydantic import Field
 
 from langstream.agents.ai.completion import CompletionAgent
+from langstream.agents.ai.memory import MemoryOptions
 from langstream.agents.ai.model_call import ModelCall
 from langstream.agents.ai.options import CompletionConfiguration, LegacyTemplate, completion_options
-from langstream.agents.ai.reference import check_ai_service
+from langstream.agents.ai.reference import check_ai_service, check_fallback
 from langstream.agents.ai.response_schema import schema_findings
 from langstream.agents.declaration import AgentType, ComponentType, Composable, Finding, PlanContext
 from langstream.agents.working_record import WorkingRecord
@@ -32,6 +33,7 @@ class ChatCompletionsConfiguration(CompletionConfiguration):
     """Options of `ai-chat-completions`."""
 
     messages: list[MessageTemplate] = Field(description="The conversation.")
+    memory: MemoryOptions | None = Field(None, description="Tell the model what was said before; by default nothing.")
 
 
 class ChatCompletions(CompletionAgent):
@@ -41,7 +43,7 @@ class ChatCompletions(CompletionAgent):
     task = "chat_completions"
 
     def __init__(self, configuration: ChatCompletionsConfiguration) -> None:
-        super().__init__(configuration)
+        super().__init__(configuration, configuration.memory)
         self._messages = [
             (message.role, compile_template(message.content, legacy=True)) for message in configuration.messages
         ]
@@ -59,6 +61,8 @@ class ChatCompletions(CompletionAgent):
 
 def _check(configuration: ChatCompletionsConfiguration, context: PlanContext) -> Iterator[Finding]:
     yield from check_ai_service(configuration.ai_service, configuration.model, "completions", context)
+    services = [(entry.ai_service, entry.model) for entry in configuration.fallback]
+    yield from check_fallback(services, configuration.model, "completions", context)
     if configuration.response_schema is not None:
         yield from schema_findings(configuration.response_schema, ("response-schema",))
 
@@ -75,6 +79,7 @@ to that topic as they come, with the headers `stream-id`, `stream-index` and `st
     composable=Composable.OPTIONAL,
     check=_check,
     family="ai",
+    keeps_state=True,
     example="""\
 - type: ai-chat-completions
   output: answers

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from langstream.agents.ai.chunks import ChunkStream, NoPublisher, Publisher
 from langstream.agents.ai.exchange import Exchange
+from langstream.agents.ai.memory import MemoryOptions
 from langstream.agents.ai.model_call import Answer, ModelCall
 from langstream.agents.ai.models import Models
 from langstream.agents.ai.options import CompletionConfiguration
 from langstream.agents.ai.prompt_log import log_text, logged_options
+from langstream.agents.ai.recall import Recall, Recalled, without_memory
 from langstream.agents.ai.structured_output import Mismatch, Structure, can_be_repaired, corrected, missed
 from langstream.agents.working_record import WorkingRecord, result_field
 from langstream.errors import AgentFailed, LangStreamError
@@ -26,8 +29,9 @@ class CompletionAgent(PlacedProcessor):
     agent_type: str
     task: str
 
-    def __init__(self, configuration: CompletionConfiguration) -> None:
-        self.batching = Batching(max_records=1, concurrency=configuration.concurrency, ordering="serial")
+    def __init__(self, configuration: CompletionConfiguration, memory: MemoryOptions | None = None) -> None:
+        most = min(configuration.concurrency, configuration.requests_per_minute or configuration.concurrency)
+        self.batching = Batching(max_records=1, concurrency=most, ordering="serial")
         self._model = configuration.model
         self._configuration = configuration
         self._condition: Callable[[Any], bool] | None = (
@@ -36,7 +40,8 @@ class CompletionAgent(PlacedProcessor):
         self._store = result_field(configuration.completion_field)
         self._store_log = result_field(configuration.log_field) if configuration.log_field else None
         self._logged_options = logged_options(self.agent_type, configuration)
-        self._models = Models(configuration, self.task)
+        self._recall = Recall(memory) if memory is not None else None
+        self._models = Models(configuration, self.task, memory)
         schema = configuration.response_schema
         self._structure = Structure(schema) if schema is not None else None
         self._repairs = NoMetrics().counter("repairs")
@@ -58,6 +63,9 @@ class CompletionAgent(PlacedProcessor):
         self, records: Sequence[SimpleRecord], places: Sequence[Place | None]
     ) -> Sequence[Outcome]:
         return [await self._outcome(record, place) for record, place in zip(records, places, strict=True)]
+
+    def committed(self, topic: str, partition: int, next_offset: int) -> None:
+        self._models.committed(topic, partition, next_offset)
 
     @abstractmethod
     def render(self, working: WorkingRecord) -> Sequence[Any]:
@@ -91,13 +99,27 @@ class CompletionAgent(PlacedProcessor):
                 return [record]
             prompt = self.render(working)
             exchange = Exchange(record, place, self._models.ask)
-            answer = await self.converse(prompt, working, exchange)
+            async with self._recalled(prompt, working, exchange) as recalled:
+                prompt = recalled.prompt
+                answer = await self.converse(prompt, working, exchange)
+                await recalled.keep(answer.text)
             if self._store_log is not None:
                 self._store_log(working, log_text(self._logged_options, self.logged(prompt), self._model))
             self.store(working, answer)
+            if self._configuration.usage_headers:
+                for name, text in exchange.headers():
+                    working.set_property(name, text)
         except LangStreamError as error:
             return error
         return [working.to_record()]
+
+    def _recalled(
+        self, prompt: Sequence[Any], working: WorkingRecord, exchange: Exchange
+    ) -> AbstractAsyncContextManager[Recalled]:
+        memory = self._models.memory
+        if self._recall is None or memory is None:
+            return without_memory(prompt)
+        return self._recall.turn(memory, prompt, working, exchange)
 
     async def converse(self, prompt: Sequence[Any], working: WorkingRecord, exchange: Exchange) -> Answer:
         """Ask for the answer, as often as it takes, and store what came of it."""

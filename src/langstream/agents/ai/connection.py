@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from langstream.errors import AgentFailed
 from langstream.sdk.contract import AgentContext
 from langstream.services.ai.contract import AIProvider, AIService, Task
+from langstream.services.ai.prices import Price
 from langstream.services.ai.selection import Connected, connect
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +37,11 @@ class AIConnection:
     def resource_id(self) -> str:
         """The id of its resource."""
         return self._present().resource_id
+
+    @property
+    def prices(self) -> Mapping[str, Price]:
+        """What its models cost, as far as the resource declares it."""
+        return self._present().prices
 
     async def start(self, context: AgentContext) -> None:
         """Connect. Raises AgentFailed where the application has no fitting resource."""

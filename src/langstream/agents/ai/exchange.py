@@ -49,11 +49,35 @@ class Exchange:
     def identity(self) -> Identity:
         """That of the next call: the record's place in its topic, or its content where it came from none."""
         place = self.place
-        if place is not None:
-            path = ".".join(map(str, place.path)).encode()
-            return Identity(place.topic, place.partition, place.offset, path, self._calls)
+        if place is None:
+            return Identity("", 0, 0, self._digest(), self._calls)
+        path = ".".join(map(str, place.path)).encode()
+        return Identity(place.topic, place.partition, place.offset, path, self._calls)
+
+    def record_id(self) -> bytes:
+        """What stands for the record, also when it is delivered again."""
+        place = self.place
+        if place is None:
+            return self._digest()
+        return dump_json([place.topic, place.partition, place.offset, place.path])
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Tokens, cost, model and service of all calls, the last two those of the last call."""
+        if not self.answered:
+            return []
+        last = self.answered[-1]
+        costs = [each.cost for each in self.answered if each.cost is not None]
+        headers = [
+            ("langstream-prompt-tokens", str(sum(each.usage.prompt_tokens for each in self.answered))),
+            ("langstream-completion-tokens", str(sum(each.usage.completion_tokens for each in self.answered))),
+            ("langstream-model", last.model),
+            ("langstream-service", last.service),
+        ]
+        return [*headers, ("langstream-cost", f"{sum(costs):.10g}")] if costs else headers
+
+    def _digest(self) -> bytes:
         self._content = self._content or content_digest(self.record)
-        return Identity("", 0, 0, self._content, self._calls)
+        return self._content
 
     async def _listen(self, asked: Asked, answer: Answer, publisher: Publisher) -> None:
         async with aclosing(self.asker(asked)) as chunks:

@@ -1,87 +1,122 @@
-"""The models of a completion agent: its service, behind the layers that every call goes through."""
+"""The models of a completion agent, behind the layers that every call goes through.
+
+From the outside in: the journal, the cache, the services in order, the budget, the service.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
-from langstream.agents.ai.connection import AIConnection
-from langstream.agents.ai.model_call import Answered, Asked
+from langstream.agents.ai.budget import Budget
+from langstream.agents.ai.cache import Cache, cached
+from langstream.agents.ai.counters import LayerCounters
+from langstream.agents.ai.fallback import in_order
+from langstream.agents.ai.journal import journalled
+from langstream.agents.ai.memory import Memory, MemoryOptions
+from langstream.agents.ai.model_call import Asked, Asker
 from langstream.agents.ai.options import CompletionConfiguration
-from langstream.errors import ServiceError
-from langstream.sdk.contract import AgentContext, Counter, Metrics, NoMetrics
-from langstream.services.ai.contract import AIProvider, Chunk, Usage
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionCounters:
-    """The counters of one agent. Tokens are counted where the service tells them."""
-
-    calls: Counter
-    errors: Counter
-    prompt_tokens: Counter
-    completions_tokens: Counter
-    total_tokens: Counter
-
-    @classmethod
-    def of(cls, metrics: Metrics, prefix: str) -> CompletionCounters:
-        """The counters whose names begin with the prefix, such as `openai_chat_completions`."""
-        return cls(
-            metrics.counter(f"{prefix}_num_calls", "Calls of the AI service"),
-            metrics.counter(f"{prefix}_num_errors", "Calls that failed"),
-            metrics.counter(f"{prefix}_prompt_tokens", "Tokens of prompts, as counted by the service"),
-            metrics.counter(f"{prefix}_completions_tokens", "Tokens of answers, as counted by the service"),
-            metrics.counter(f"{prefix}_total_tokens", "Tokens of prompts and answers"),
-        )
-
-    def count(self, usage: Usage | None) -> None:
-        """Add what one answer used."""
-        if usage is not None:
-            self.prompt_tokens.inc(usage.prompt_tokens)
-            self.completions_tokens.inc(usage.completion_tokens)
-            self.total_tokens.inc(usage.total_tokens)
+from langstream.agents.ai.routes import Route, Routes
+from langstream.agents.ai.state import AgentState
+from langstream.errors import AgentFailed
+from langstream.sdk.contract import AgentContext
+from langstream.services.ai.contract import AIProvider, Chunk
 
 
 class Models:
     """Give it to `start` and `close`; `ask` is the outermost layer."""
 
-    def __init__(self, configuration: CompletionConfiguration, task: str) -> None:
+    def __init__(self, configuration: CompletionConfiguration, task: str, memory: MemoryOptions | None = None) -> None:
         self._configuration = configuration
-        self._task = task
-        self._connection = AIConnection(configuration.ai_service, "completions")
-        self._counters = CompletionCounters.of(NoMetrics(), task)
+        self._routes = Routes(configuration, task)
+        self._memory = memory
+        self._context: AgentContext | None = None
+        self._state: AgentState | None = None
+        self._asker: Asker | None = None
+
+    async def start(self, context: AgentContext) -> None:
+        """Connect, and open the agent's state. Raises AgentFailed."""
+        configuration = self._configuration
+        routes = await self._routes.start(context, budget_of(configuration, context))
+        counters = LayerCounters.of(context.metrics)
+        asker = in_order(routes, frozenset(configuration.fallback_on), counters.fallbacks)
+        await self._open_state(context)
+        if configuration.cache is not None:
+            asker = cached(await self._cache(context), asker, _scope(routes), counters.cache_hits)
+        if self._state is not None and self._state.journal is not None:
+            asker = journalled(self._state.journal, asker, counters.journal_hits)
+        self._asker = asker
+
+    async def close(self) -> None:
+        """Let go."""
+        await self._routes.close()
+        self._asker = None
+        context, state = self._context, self._state
+        self._context = self._state = None
+        if context is not None and state is not None and context.shared.release(_state_name(context)):
+            await state.close()
 
     @property
     def provider(self) -> AIProvider:
         """Whose service is asked first."""
-        return self._connection.provider
+        return self._routes.first.provider
 
-    async def start(self, context: AgentContext) -> None:
-        """Connect."""
-        await self._connection.start(context)
-        self._counters = CompletionCounters.of(context.metrics, f"{self.provider.metrics_prefix}_{self._task}")
-
-    async def close(self) -> None:
-        """Let go."""
-        await self._connection.close()
+    @property
+    def memory(self) -> Memory | None:
+        """Where conversations are kept, if the agent remembers them."""
+        return self._state.memory if self._state is not None else None
 
     def info(self) -> dict[str, Any]:
         """Facts for the status page."""
-        return self._connection.info(self._configuration.model)
+        return self._routes.info()
+
+    def committed(self, topic: str, partition: int, next_offset: int) -> None:
+        """Records before the offset never come again."""
+        if self._state is not None and self._state.journal is not None:
+            self._state.journal.committed(topic, partition, next_offset)
 
     async def ask(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
         """The pieces of the answer. Raises ServiceError."""
-        service, model = self._connection.service, self._configuration.model
-        self._counters.calls.inc()
-        try:
-            async with aclosing(asked.call.of(service, model, asked.call.options)) as chunks:
-                async for chunk in chunks:
-                    self._counters.count(chunk.usage)
-                    if chunk.last:
-                        asked.answered = Answered(self._connection.resource_id, model, chunk.usage or Usage())
-                    yield chunk
-        except ServiceError:
-            self._counters.errors.inc()
-            raise
+        if self._asker is None:
+            raise AgentFailed("the agent is not started")
+        async with aclosing(self._asker(asked)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _open_state(self, context: AgentContext) -> None:
+        configuration, memory = self._configuration, self._memory
+        kept_on_disk = configuration.journal.enabled or (configuration.cache is not None and configuration.cache.disk)
+        if memory is None and not (kept_on_disk and context.shared_directory is not None):
+            return
+        self._context = context
+        self._state = context.shared.take(
+            _state_name(context), lambda: AgentState(context.shared_directory, configuration.journal, memory)
+        )
+        await self._state.start()
+
+    async def _cache(self, context: AgentContext) -> Cache:
+        options = self._configuration.cache
+        assert options is not None
+        cache = context.shared.take(("ai-cache", context.agent_id, options.model_dump_json()), lambda: Cache(options))
+        if options.disk and self._state is not None:
+            await cache.load(self._state.file)
+        return cache
+
+
+def budget_of(configuration: Any, context: AgentContext) -> Budget | None:
+    """The limits of the agent, shared by its replicas; they outlive a restart of its node."""
+    limits = configuration.requests_per_minute, configuration.tokens_per_minute, configuration.budget_wait_seconds
+    if limits[:2] == (None, None):
+        return None
+    return context.shared.take(("ai-budget", context.agent_id, limits), lambda: Budget(*limits))
+
+
+def _state_name(context: AgentContext) -> tuple[str, str]:
+    return "ai-state", context.agent_id
+
+
+def _scope(routes: Sequence[Route]) -> bytes:
+    """Other services, or other models, give other answers."""
+    return hashlib.blake2b("\n".join(route.name for route in routes).encode(), digest_size=8).digest()

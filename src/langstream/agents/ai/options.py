@@ -6,11 +6,23 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from langstream.agents.ai.operations import (
+    MOVES_ON,
+    BudgetWait,
+    CacheOptions,
+    Category,
+    CircuitOptions,
+    FallbackService,
+    JournalOptions,
+    RequestsPerMinute,
+    TokensPerMinute,
+)
 from langstream.agents.ai.reference import AIServiceName
 from langstream.agents.ai.response_schema import Schema
 from langstream.agents.working_record import result_field
 from langstream.configuration.model import Configuration, Expression, Kind, Text, TopicName
 from langstream.services.ai.contract import CompletionOptions
+from langstream.services.ai.prices import Price
 from langstream.templates import TemplateSyntaxError, compile_template
 
 
@@ -71,6 +83,25 @@ class CompletionConfiguration(Configuration):
     response_schema: Schema | None = Field(
         None,
         description="The JSON Schema of the answer. The answer is then stored as the value that it is, not as text.",
+    )
+    fallback: list[FallbackService] = Field([], description="Services asked, in this order, when the first one fails.")
+    fallback_on: list[Category] = Field(list(MOVES_ON), description="Failures after which the next service is asked.")
+    circuit: CircuitOptions = Field(
+        CircuitOptions(), description="When a service that fails is left alone. Where there is a `fallback` only."
+    )
+    requests_per_minute: RequestsPerMinute = None
+    tokens_per_minute: TokensPerMinute = None
+    budget_wait_seconds: BudgetWait = 600.0
+    usage_headers: bool = Field(
+        False,
+        description="Tell tokens, model, service and cost in headers of the record: `langstream-prompt-tokens` …",
+    )
+    prices: dict[str, Price] = Field(
+        {}, description="Prices of models, per million tokens; they go before those of the service."
+    )
+    cache: CacheOptions | None = Field(None, description="Answer identical questions from a cache; by default not.")
+    journal: JournalOptions = Field(
+        JournalOptions(), description="Answers are kept until their record is committed, to be asked for once only."
     )
 
 

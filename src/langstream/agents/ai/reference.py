@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from langstream.agents.declaration import Finding, PlanContext
@@ -40,6 +41,20 @@ def check_ai_service(ai_service: str | None, model: str | None, task: Task, cont
         yield from problems
     if not problems:
         yield from _model_findings(resource, AI_PROVIDERS.load(resource.type), model, task)
+
+
+def check_fallback(
+    services: Sequence[tuple[str, str | None]], model: str, task: Task, context: PlanContext
+) -> Iterator[Finding]:
+    """What is wrong with the services, and their models, that an agent falls back on."""
+    seen: set[tuple[str, str]] = set()
+    for index, (ai_service, own_model) in enumerate(services):
+        for finding in check_ai_service(ai_service, own_model or model, task, context):
+            yield replace(finding, path=("fallback", index, *finding.path))
+        if (ai_service, own_model or model) in seen:
+            message = f"the fallback names service '{ai_service}' with model '{own_model or model}' twice"
+            yield Finding(message, ("fallback", index))
+        seen.add((ai_service, own_model or model))
 
 
 def _none_found(context: PlanContext, task: Task) -> Finding:

@@ -10,7 +10,7 @@ from pydantic import Field
 from langstream.agents.ai.completion import CompletionAgent
 from langstream.agents.ai.model_call import Answer, ModelCall
 from langstream.agents.ai.options import CompletionConfiguration, FieldName, completion_options
-from langstream.agents.ai.reference import check_ai_service
+from langstream.agents.ai.reference import check_ai_service, check_fallback
 from langstream.agents.ai.response_schema import schema_findings
 from langstream.agents.declaration import AgentType, ComponentType, Composable, Finding, PlanContext
 from langstream.agents.working_record import WorkingRecord, result_field
@@ -55,6 +55,8 @@ class TextCompletions(CompletionAgent):
 
 def _check(configuration: TextCompletionsConfiguration, context: PlanContext) -> Iterator[Finding]:
     yield from check_ai_service(configuration.ai_service, configuration.model, "completions", context)
+    services = [(entry.ai_service, entry.model) for entry in configuration.fallback]
+    yield from check_fallback(services, configuration.model, "completions", context)
     if configuration.response_schema is not None:
         yield from schema_findings(configuration.response_schema, ("response-schema",))
 
@@ -71,6 +73,7 @@ out.""",
     composable=Composable.OPTIONAL,
     check=_check,
     family="ai",
+    keeps_state=True,
     example="""\
 - type: ai-text-completions
   output: answers

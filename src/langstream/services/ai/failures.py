@@ -50,7 +50,7 @@ class Dialect:
 
 OPENAI: Final = Dialect(
     {
-        "insufficient_quota": "refused",  # answered as 429, but waiting does not pay the bill
+        "insufficient_quota": "exhausted",  # answered as 429, but waiting does not pay the bill
         "content_policy_violation": "content-filtered",
         "context_length_exceeded": "too-long",
         "string_above_max_length": "too-long",
@@ -151,7 +151,9 @@ def _category(status: int, code: str, message: str, dialect: Dialect) -> str:
         return "rate-limited"
     if status in (408, 409, 425) or (status >= 500 and code not in dialect.categories):
         return "transient"
-    return {401: "authentication", 403: "authentication", 404: "not-found", 413: "too-long"}.get(status, "refused")
+    return {401: "authentication", 402: "exhausted", 403: "authentication", 404: "not-found", 413: "too-long"}.get(
+        status, "refused"
+    )
 
 
 def _content(body: bytes) -> Any:

@@ -14,6 +14,7 @@ from langstream.configuration.model import Configuration
 from langstream.services.ai.contract import AIService, Chunk, Embeddings, Usage
 from langstream.services.ai.failures import Source
 from langstream.services.ai.framing import SSE, Framing
+from langstream.services.ai.prices import Price
 from langstream.services.ai.retries import RetryPolicy
 from langstream.services.ai.stream import Assembly, Reader, assembled
 from langstream.services.ai.transport import Timeouts, Transport
@@ -47,6 +48,10 @@ class RemoteConfiguration(Configuration):
     connect_timeout_seconds: float = Field(10.0, gt=0, description="Limit for making a connection.")
     request_timeout_seconds: float = Field(600.0, gt=0, description="Limit for an answer that is not streamed.")
     idle_timeout_seconds: float = Field(120.0, gt=0, description="Longest silence within a streamed answer.")
+
+    prices: dict[str, Price] = Field(
+        {}, description="Prices of models, per million tokens, for `langstream-cost` and the metrics of costs."
+    )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -14,6 +14,7 @@ from langstream.configuration.validation import check
 from langstream.errors import AgentFailed
 from langstream.registry import AI, Registry
 from langstream.services.ai.contract import AI_RESOURCE_TYPES, AIProvider, AIService, Task
+from langstream.services.ai.prices import Price
 
 AI_PROVIDERS: Final = Registry(AI)
 
@@ -45,6 +46,7 @@ class Connected:
     provider: AIProvider
     resource_id: str
     others: tuple[str, ...] = ()
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
 
 def ai_resource_types() -> tuple[str, ...]:
@@ -102,4 +104,5 @@ def connect(resources: Mapping[str, Found], ai_service: str | None, task: Task |
         raise AgentFailed("; ".join(str(problem) for problem in problems))
     able = [name for name in ai_resource_types() if name not in AI_PROVIDERS or can(name, task)]
     others = tuple(other.id for other in resources.values() if other.type in able and other is not resource)
-    return Connected(provider.connect(configuration), provider, resource.id, () if ai_service else others)
+    prices: Mapping[str, Price] = getattr(configuration, "prices", {})
+    return Connected(provider.connect(configuration), provider, resource.id, () if ai_service else others, prices)

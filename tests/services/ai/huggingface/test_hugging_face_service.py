@@ -181,7 +181,7 @@ async def test_the_limit_in_the_header_is_respected(server: GenerationServer, se
         (422, {"error": "`inputs` must have less than 1024 tokens", "error_type": "validation"}, "too-long"),
         (422, {"error": "`temperature` must be strictly positive", "error_type": "validation"}, "refused"),
         (429, {"error": "Model is overloaded", "error_type": "overloaded"}, "transient"),
-        (402, {"error": "You have exceeded your monthly included credits"}, "refused"),
+        (402, {"error": "You have exceeded your monthly included credits"}, "exhausted"),
         (400, {"error": ["one thing", "and another"]}, "refused"),
     ],
 )
