@@ -1,0 +1,122 @@
+"""A partition that a member owns: its consumer, what was read ahead, and what was handed out and not committed yet."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from langstream.topics.contract import Fetched
+from langstream.topics.local.buffer import Buffer
+from langstream.topics.local.log import Run
+from langstream.topics.pulsar.bridge import ignore, outcome
+from langstream.topics.pulsar.position import entry_of
+from langstream.topics.pulsar.pump import Pump
+from langstream.topics.pulsar.wire import Arrived
+
+_NOTHING: Final = -1
+
+
+class Stream:
+    """Messages of one partition on their way from the client's consumer or reader to those who poll."""
+
+    def __init__(
+        self, topic: str, partition: int, start: int, wake: Callable[[], None], broken: Callable[[Exception], None]
+    ) -> None:
+        self.buffer = Buffer(topic, partition, start)
+        self.waiting = 0
+        """Records read ahead."""
+        self.entry: tuple[int, int] | None = None
+        """The last that arrived."""
+        self._wake = wake
+        self._broken = broken
+        self._sizes: deque[tuple[int, int]] = deque()
+        self._ids: deque[tuple[int, Any]] = deque()
+        self._client: Any = None
+        self._pump: Pump | None = None
+
+    def open(self, client: Any, receive: Callable[[int], Any], name: str) -> None:
+        """Begin to receive."""
+        self._client = client
+        self._pump = Pump(receive, self.arrive, self._broken, name)
+        self._pump.start()
+
+    @property
+    def client(self) -> Any:
+        """The client's consumer or reader."""
+        return self._client
+
+    def arrive(self, batch: Arrived) -> None:
+        """Append. After a reconnection the broker repeats what was not acknowledged; we have that already."""
+        start = bisect_left(batch.offsets, self.buffer.position)
+        if start and self._pump is not None:
+            self._pump.taken(start, sum(batch.sizes[:start]))
+        if start == len(batch.offsets):
+            return
+        run = Run(batch.offsets[start:], batch.rows[start:])
+        self.buffer.add([run])
+        self.waiting += len(run.offsets)
+        self._sizes.extend(zip(run.offsets, batch.sizes[start:], strict=True))
+        self._ids.extend(zip(run.offsets, batch.ids[start:], strict=True))
+        self.entry = entry_of(run.offsets[-1])
+        self._wake()
+
+    def take(self, max_records: int) -> list[Fetched]:
+        """The next records, at most so many; there is room for more then."""
+        fetched = self.buffer.take(max_records)
+        count = sum(len(run.offsets) for run in fetched)
+        if count and self._pump is not None:
+            size = sum(self._sizes.popleft()[1] for _ in range(count))
+            self.waiting -= count
+            self._pump.taken(count, size)
+        return fetched
+
+    async def close(self) -> Any:
+        """Let go of the client's consumer, which sends the acknowledgements it still holds. The client's result."""
+        if self._pump is not None:
+            self._pump.stop()
+        client = self._client
+        return None if client is None else (await outcome(client.close_async))[0]
+
+    def abandon(self) -> None:
+        """As `close`, without waiting."""
+        if self._pump is not None:
+            self._pump.stop()
+        if self._client is not None:
+            self._client.close_async(ignore)
+
+    def release(self, offset: int) -> Any:
+        """Forget everything before the offset; the id of the last of it, None if there is nothing."""
+        last = None
+        while self._ids and self._ids[0][0] < offset:
+            last = self._ids.popleft()[1]
+        return last
+
+    @property
+    def unreleased(self) -> int:
+        """Records that arrived and were not released."""
+        return len(self._ids)
+
+
+class Claim(Stream):
+    """See the module. `epoch` tells one time of owning a partition from another."""
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        epoch: int,
+        wake: Callable[[], None],
+        broken: Callable[[Exception], None],
+    ) -> None:
+        super().__init__(topic, partition, 0, wake, broken)
+        self.epoch = epoch
+        self.delivered = _NOTHING
+
+    def take(self, max_records: int) -> list[Fetched]:
+        """Remembers how far it came."""
+        fetched = super().take(max_records)
+        if fetched:
+            self.delivered = fetched[-1].next_offset
+        return fetched

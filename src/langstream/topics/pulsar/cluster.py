@@ -1,0 +1,148 @@
+"""A Pulsar cluster: the streaming contract over its client and its administration interface."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from weakref import WeakSet
+
+import _pulsar
+
+from langstream.topics.contract import Capabilities, Position, RevokedCallback
+from langstream.topics.pulsar.admin import PulsarAdmin
+from langstream.topics.pulsar.bridge import outcome
+from langstream.topics.pulsar.catalogue import Catalogue
+from langstream.topics.pulsar.consumer import PulsarConsumer
+from langstream.topics.pulsar.group import Signals
+from langstream.topics.pulsar.names import Namespace
+from langstream.topics.pulsar.producer import PulsarProducer
+from langstream.topics.pulsar.properties import client_configuration, consumer_configuration, producer_configuration
+from langstream.topics.pulsar.reader import PulsarReader
+from langstream.topics.pulsar.rest import Rest
+from langstream.topics.pulsar.sender import Sender
+from langstream.topics.pulsar.settings import ClusterSettings
+
+CLOSE_SECONDS: Final = 15.0
+
+_log = logging.getLogger(__name__)
+
+
+class PulsarCluster:
+    """See `TopicCluster`."""
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self._settings = settings
+        self._rest = Rest(settings.admin_urls, settings.admin_login, settings.admin_tls)
+        self._catalogue = Catalogue(self._rest, Namespace(settings.tenant, settings.namespace))
+        self._admin = PulsarAdmin(self._catalogue, settings.retention, self._gone)
+        self._signals = Signals()
+        self._opened: WeakSet[PulsarConsumer | PulsarReader | PulsarProducer] = WeakSet()
+        self._senders: dict[frozenset[tuple[str, str]], Sender] = {}
+        self._client: Any = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """At least once: the client has no transactions. Offsets lead to ledgers and entries, so they have gaps."""
+        return Capabilities(transactions=False, durable=True, shared=True, counted_offsets=False)
+
+    @property
+    def admin(self) -> PulsarAdmin:
+        """Topic administration."""
+        return self._admin
+
+    async def start(self) -> None:
+        """Connect. Raises BrokerUnavailable, TopicError for credentials that are not accepted."""
+        if self._client is not None:
+            return
+        settings = self._settings
+        configuration = client_configuration(settings.service, settings.service_login, settings.service_tls)
+        await self._rest.start()
+        try:
+            await self._rest.get("namespaces", settings.tenant, settings.namespace)
+        except BaseException:
+            await self._rest.close()
+            raise
+        self._client = _pulsar.Client(settings.service_url, configuration)
+
+    def consumer(
+        self,
+        topic: str,
+        group: str,
+        *,
+        options: Mapping[str, Any] | None = None,
+        on_revoked: RevokedCallback | None = None,
+    ) -> PulsarConsumer:
+        """A new member. `consumer.*` options are properties of its clients."""
+        chosen = dict(options or {})
+        consumer = PulsarConsumer(
+            topic,
+            group,
+            self,
+            self._catalogue,
+            self._signals,
+            lambda compacted: consumer_configuration(chosen, compacted),
+            self._settings.interval,
+            on_revoked,
+        )
+        self._opened.add(consumer)
+        return consumer
+
+    def producer(self, *, options: Mapping[str, Any] | None = None) -> PulsarProducer:
+        """A producer. `producer.*` options are properties of its clients."""
+        chosen = {name: value for name, value in (options or {}).items() if name.startswith("producer.")}
+        key = frozenset((name, str(value)) for name, value in chosen.items())
+        if key not in self._senders:
+            configuration = producer_configuration(chosen)
+            self._senders[key] = Sender(
+                self._catalogue,
+                lambda full, made: self._started().create_producer_async(full, configuration, made),
+            )
+        producer = PulsarProducer(self._senders[key])
+        self._opened.add(producer)
+        return producer
+
+    def reader(self, topic: str, position: Position) -> PulsarReader:
+        """A reader."""
+        reader = PulsarReader(topic, position, self, self._catalogue)
+        self._opened.add(reader)
+        return reader
+
+    async def close(self) -> None:
+        """Close members, readers and producers, all at once."""
+        opened, senders = list(self._opened), list(self._senders.values())
+        self._senders.clear()
+        closing = [*(each.close() for each in opened), *(sender.close() for sender in senders)]
+        for result in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(result, Exception):
+                _log.warning("closing the Pulsar cluster: %s", result)
+        client, self._client = self._client, None
+        if client is not None:
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await outcome(client.close_async)
+            except TimeoutError:
+                _log.warning("the Pulsar cluster does not answer, so its connections are left behind")
+        await self._rest.close()
+
+    # --- for the parts ----------------------------------------------------------------------------------------------
+
+    def subscribe(self, topic: str, group: str, configuration: Any, answered: Callable[..., None]) -> None:
+        """See `Attaching`."""
+        self._started().subscribe_async(topic, group, configuration, answered)
+
+    def read(self, topic: str, start: Any, configuration: Any, answered: Callable[..., None]) -> None:
+        """See `Attaching`."""
+        self._started().create_reader_async(topic, start, configuration, answered)
+
+    def _started(self) -> Any:
+        if self._client is None:
+            raise RuntimeError("the cluster is not started: await cluster.start() first")
+        return self._client
+
+    def _gone(self, topic: str) -> None:
+        """A topic was deleted here: those who use it should not have to find out."""
+        for sender in self._senders.values():
+            sender.forget(topic)
+        self._signals.topic_changed(topic)
