@@ -13,15 +13,16 @@ from langstream.services.stores.contract import Store
 from tests.services.stores import postgres_server
 from tests.services.stores.bench import StoreBench
 from tests.services.stores.milvus_bench import milvus_bench, milvus_port
-from tests.services.stores.sql_benches import SqlBench
+from tests.services.stores.sql_benches import SqlBench, postgresql_bench
 
-__all__ = ["milvus_bench", "milvus_port"]
+__all__ = ["milvus_bench", "milvus_port", "postgresql_bench"]
 
 MEMBERS = [
     "herddb",
     "sqlite",
     "duckdb",
     "milvus",
+    "postgresql",
 ]
 """The stores of the contract suite; each has a fixture `<name>_bench`."""
 

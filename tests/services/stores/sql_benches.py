@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
 
 from langstream.services.stores.contract import Store
 from tests.services.stores.bench import StoreBench, fields
+from tests.services.stores.postgres_server import has_pgvector
+from tests.services.stores.proxy import Proxy
 
 
 class SqlBench(StoreBench):
@@ -34,3 +40,31 @@ class SqlBench(StoreBench):
     async def prepare(self, store: Store) -> None:
         await store.execute("DROP TABLE IF EXISTS docs", ())
         await store.execute(self.create.format(text=self.text_type, vector=self.vector_type), ())
+
+
+class PostgresBench(SqlBench):
+    """A table of PostgreSQL with a pgvector column."""
+
+    nearest = "SELECT id FROM docs ORDER BY vector <=> ? LIMIT 2"
+    vector_type = "vector(3)"
+    text_type = "TEXT"
+    secret = "s3cret-of-postgres"
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__(f"jdbc:postgresql://127.0.0.1:{proxy.port}/postgres")
+        self.proxy = proxy
+
+    def configuration(self) -> dict[str, Any]:
+        return {**super().configuration(), "user": "locked", "password": self.secret, "sslmode": "disable"}
+
+    async def prepare(self, store: Store) -> None:
+        await store.execute("CREATE EXTENSION IF NOT EXISTS vector", ())
+        await super().prepare(store)
+
+
+@pytest.fixture
+async def postgresql_bench(postgres_url: str) -> AsyncIterator[PostgresBench]:
+    if not has_pgvector():
+        pytest.skip("this PostgreSQL has no pgvector")
+    async with Proxy(urlsplit(postgres_url.removeprefix("jdbc:")).port or 0) as proxy:
+        yield PostgresBench(proxy)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from langstream.services.stores.contract import Row
+from langstream.services.stores.contract import Row, Write
 from langstream.services.stores.threads import Threads
 
 Result = TypeVar("Result")
@@ -22,6 +22,44 @@ class Change:
 
     first: Statement
     otherwise: Statement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The table that a sink writes to: its name, the columns of its key, and the others."""
+
+    table: str
+    keys: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns, those of the key first."""
+        return self.keys + self.others
+
+    def key(self, write: Write) -> list[Any]:
+        """The values of the key."""
+        return [write.key[name] for name in self.keys]
+
+    def row(self, write: Write) -> list[Any]:
+        """The values of all columns."""
+        values = write.values or {}
+        return [*self.key(write), *(values[name] for name in self.others)]
+
+
+class Rows(ABC):
+    """The rows of one table. Either method makes all of its changes or none; no key stands twice in a call."""
+
+    limit = 1000
+    """So many writes at most in a call."""
+
+    @abstractmethod
+    async def upsert(self, writes: Sequence[Write]) -> None:
+        """Insert or replace."""
+
+    @abstractmethod
+    async def delete(self, writes: Sequence[Write]) -> None:
+        """Delete those that exist."""
 
 
 class Engine(ABC):
@@ -52,6 +90,39 @@ class Engine(ABC):
     @abstractmethod
     async def has_table(self, name: str) -> bool:
         """Whether a table of that name exists, whatever its letter case."""
+
+    async def rows(self, shape: Shape) -> Rows:
+        """The rows of a table, written to in the best way there is."""
+        return ChangedRows(self, shape)
+
+
+class ChangedRows(Rows):
+    """Rows of any table of any database: updated, and inserted where there was nothing to update."""
+
+    def __init__(self, engine: Engine, shape: Shape) -> None:
+        self._engine = engine
+        self._shape = shape
+        where = " AND ".join(f"{name} = ?" for name in shape.keys)
+        # Names come from the application's own files, which also hold its SQL; values are always bound.
+        self._delete = f"DELETE FROM {shape.table} WHERE {where}"  # noqa: S608
+        self._insert = (
+            f"INSERT INTO {shape.table} ({', '.join(shape.columns)}) "  # noqa: S608
+            f"VALUES ({', '.join('?' * len(shape.columns))})"
+        )
+        self._changed = shape.others or shape.keys
+        values = ", ".join(f"{name} = ?" for name in self._changed)
+        self._update = f"UPDATE {shape.table} SET {values} WHERE {where}"  # noqa: S608
+
+    async def upsert(self, writes: Sequence[Write]) -> None:
+        await self._engine.apply([self._change(write) for write in writes])
+
+    async def delete(self, writes: Sequence[Write]) -> None:
+        await self._engine.apply([Change((self._delete, self._shape.key(write))) for write in writes])
+
+    def _change(self, write: Write) -> Change:
+        row = dict(zip(self._shape.columns, self._shape.row(write), strict=True))
+        update = [*(row[name] for name in self._changed), *self._shape.key(write)]
+        return Change((self._update, update), (self._insert, list(row.values())))
 
 
 def with_returning(statement: str, generated_keys: Sequence[str]) -> str:

@@ -31,6 +31,9 @@ class JdbcStore(Store):
     async def close(self) -> None:
         await self.engine.close()
 
+    async def check(self) -> None:
+        await self.engine.query("SELECT 1", ())
+
     async def query(self, statement: str, parameters: Sequence[Any]) -> list[Row]:
         return await self.engine.query(statement, parameters)
 

@@ -5,53 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from langstream.errors import ServiceError
+from langstream.services.stores.batches import write_by_key
 from langstream.services.stores.contract import Table, Write
 from langstream.services.stores.jdbc.configuration import JdbcSinkConfiguration
-from langstream.services.stores.jdbc.engine import Change, Engine
+from langstream.services.stores.jdbc.engine import Engine, Rows, Shape
 
 
 class JdbcTable(Table):
-    """A batch is one transaction; if it fails, its rows are written one by one so that each has its own result."""
+    """A batch goes to the database whole; a refused one is written in parts, so that each row has its own result."""
 
     def __init__(self, engine: Engine, configuration: JdbcSinkConfiguration) -> None:
         self._engine = engine
-        table = configuration.table_name
-        keys = [field.name for field in configuration.fields if field.primary_key]
-        others = [field.name for field in configuration.fields if not field.primary_key]
-        where = " AND ".join(f"{name} = ?" for name in keys)
-        columns = [*keys, *others]
-        marks = ", ".join("?" * len(columns))
-        # Names come from the application's own files, which also hold its SQL; values are always bound.
-        self._delete = f"DELETE FROM {table} WHERE {where}"  # noqa: S608
-        self._insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
-        changed = others or keys
-        self._update = f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in changed)} WHERE {where}"  # noqa: S608
-        self._others = changed
-        self._keys = keys
+        self._shape = Shape(
+            configuration.table_name,
+            tuple(field.name for field in configuration.fields if field.primary_key),
+            tuple(field.name for field in configuration.fields if not field.primary_key),
+        )
+        self._rows: Rows | None = None
 
     async def write(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
-        changes = [self._change(write) for write in writes]
         try:
-            await self._engine.apply(changes)
+            if self._rows is None:
+                self._rows = await self._engine.rows(self._shape)
         except ServiceError as error:
-            if len(changes) == 1 or error.category == "transient":
-                return [error] * len(changes)
-            return [await self._apply_one(change) for change in changes]
-        return [None] * len(changes)
-
-    async def _apply_one(self, change: Change) -> Exception | None:
-        try:
-            await self._engine.apply([change])
-        except ServiceError as error:
-            return error
-        return None
-
-    def _change(self, write: Write) -> Change:
-        keys = [write.key[name] for name in self._keys]
-        if write.values is None:
-            return Change((self._delete, keys))
-        row = {**write.key, **write.values}
-        return Change(
-            (self._update, [*(row[name] for name in self._others), *keys]),
-            (self._insert, [*keys, *write.values.values()]),
-        )
+            return [error] * len(writes)
+        return await write_by_key(writes, self._rows.upsert, self._rows.delete, self._rows.limit)
