@@ -11,7 +11,7 @@ from environment import ROOT, environment
 def main() -> None:
     """All tests, on every core, unless told otherwise."""
     python = environment("dev")
-    command = [str(python), "-m", "pytest", *(sys.argv[1:] or ["-n", "auto", "-q"])]
+    command = [str(python), "-m", "pytest", *(sys.argv[1:] or ["-n", "auto", "--dist", "loadgroup", "-q"])]
     os.chdir(ROOT)
     sys.stdout.flush()
     os.execv(command[0], command)

@@ -21,14 +21,13 @@ async def connect(kafka_server: Kafka) -> AsyncIterator[Open]:
 
         async def connected(admin: dict[str, Any] | None = None, **configuration: Any) -> KafkaCluster:
             common = {"bootstrap.servers": kafka_server.bootstrap, "heartbeat.interval.ms": 200}
-            properties = {**common, "session.timeout.ms": 2000, **(admin or {})}
+            properties = {**common, "session.timeout.ms": 6000, **(admin or {})}
             cluster = open_cluster({"admin": properties, **configuration}, None)
             stack.push_async_callback(cluster.close)
             await cluster.start()
             return cluster
 
         yield connected
-    kafka_server.clear()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ Open = Callable[..., Awaitable[KafkaCluster]]
 
 
 async def topic(cluster: KafkaCluster, name: str, partitions: int = 1, **config: Any) -> str:
+    """A new topic; its name is its own, so that tests on one broker do not meet."""
+    name = f"{name}-{uuid.uuid4().hex[:8]}"
     await cluster.admin.create(TopicSpec(name, partitions, config))
     return name
 
@@ -27,7 +30,10 @@ async def send(cluster: KafkaCluster, topic: str, *records: SimpleRecord | str) 
 
 
 async def member(cluster: KafkaCluster, topic: str, **options: Any) -> KafkaConsumer:
-    consumer = cluster.consumer(topic, "group", options={f"consumer.{name}": value for name, value in options.items()})
+    """A started member of the topic's only group."""
+    consumer = cluster.consumer(
+        topic, f"group-of-{topic}", options={f"consumer.{name}": value for name, value in options.items()}
+    )
     await consumer.start()
     return consumer
 
@@ -35,14 +41,14 @@ async def member(cluster: KafkaCluster, topic: str, **options: Any) -> KafkaCons
 async def values(consumer: Any, count: int) -> list[Any]:
     found: list[Any] = []
     while len(found) < count:
-        runs = await consumer.poll(count - len(found), 10.0)
+        runs = await consumer.poll(count - len(found), 60.0)
         assert runs, f"only {len(found)} of {count} records came"
         found += [record.value() for run in runs for record in run.records]
     return found
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(400):
+    for _ in range(1200):
         if condition():
             return
         await asyncio.sleep(0.05)

@@ -19,7 +19,7 @@ async def read_all(consumer: KafkaConsumer, count: int) -> dict[TopicPartition, 
     """What to commit after so many records."""
     ends: dict[TopicPartition, int] = {}
     while count > 0:
-        runs = await consumer.poll(count, 10.0)
+        runs = await consumer.poll(count, 60.0)
         assert runs
         for run in runs:
             ends[TopicPartition(run.topic, run.partition)] = run.next_offset
@@ -88,7 +88,7 @@ async def test_a_transaction_that_waited_while_the_partition_came_back_writes_no
     await producer.transact([(target, [SimpleRecord("in time")])], first, ends)
     reader = cluster.reader(target, "earliest")
     await reader.start()
-    found = [record.value() for run in await reader.read(10, 5.0) for record in run.records]
+    found = [record.value() for run in await reader.read(10, 60.0) for record in run.records]
     assert found == ["in time"]
 
 
@@ -108,4 +108,4 @@ async def test_an_event_loop_that_cannot_give_up_partitions_in_time_joins_anew(
     second = await member(cluster, source)
     await until(lambda: len(second.assignment()) == 1)
     with pytest.raises(Fenced, match="joins anew"):
-        await first.poll(1, 10.0)
+        await first.poll(1, 60.0)

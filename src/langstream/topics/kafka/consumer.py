@@ -25,7 +25,7 @@ from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.failures import MOVED, reason, topic_error
 from langstream.topics.kafka.feed import Feed, partition_ended
 
-JOIN_SECONDS: Final = 15.0
+JOIN_SECONDS: Final = 30.0
 """`start` waits so long for the group; afterwards the partitions come when the group is ready."""
 REVOKE_SECONDS: Final = 10.0
 """How long a partition's records in flight may take to finish before it moves to another member."""

@@ -16,7 +16,7 @@ from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.failures import topic_error
 from langstream.topics.kafka.feed import Feed, partition_ended
 
-ARRIVAL_SECONDS: Final = 10.0
+ARRIVAL_SECONDS: Final = 30.0
 """A read that knows of records which are on their way waits so long for them, whatever its timeout."""
 
 _log = logging.getLogger(__name__)

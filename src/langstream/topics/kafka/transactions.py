@@ -25,6 +25,7 @@ from langstream.topics.kafka.sender import Acquaintance, Batch, let_go, produce
 from langstream.topics.kafka.threads import Threads
 
 CALL_SECONDS: Final = 10.0
+PROBE_ATTEMPTS: Final = 3
 COMMIT_ATTEMPTS: Final = 6
 """Of `CALL_SECONDS` each: longer than a transaction may last, so that its fate is decided then."""
 
@@ -179,13 +180,24 @@ def _patiently(call: Callable[..., None], *arguments: Any) -> None:
 
 
 async def transactions_allowed(make: Callable[[str], Producer], prefix: str, threads: Threads) -> KafkaError | None:
-    """None if the cluster begins transactions; else why it does not. Raises BrokerUnavailable."""
+    """None if the cluster begins transactions; else why it does not.
+
+    A cluster that has just started takes a while, and one that never will looks the same: it gets half a minute.
+    """
     client = await threads.run(make, f"{prefix}-probe-{host()}")
     try:
         await threads.run(connect, client)
-        await threads.run(client.init_transactions, CALL_SECONDS)
-    except KafkaException as error:
-        return reason(error)
+        for attempt in range(PROBE_ATTEMPTS):
+            try:
+                await threads.run(client.init_transactions, CALL_SECONDS)
+                break
+            except KafkaException as error:
+                found = reason(error)
+                if found.code() in _TAKEN:  # another process of this host asked in the same moment
+                    break
+                if attempt + 1 == PROBE_ATTEMPTS or not (found.retriable() or found.code() == KafkaError._TIMED_OUT):
+                    return found
+                _log.info("the Kafka cluster has not begun a transaction yet (%s); asking again", found.str())
     finally:
         await threads.run(let_go, client)
     return None
