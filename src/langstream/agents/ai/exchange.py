@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from langstream.agents.ai.chunks import Publisher
 from langstream.agents.ai.model_call import Answer, Answered, Asked, Asker, Identity, ModelCall
@@ -25,6 +25,8 @@ class Exchange:
     place: Place | None
     asker: Asker
     answered: list[Answered] = field(default_factory=list)
+    tool_log: list[dict[str, Any]] = field(default_factory=list)
+    """The calls of tools that were made for the answer."""
     _calls: int = 0
     _content: bytes = b""
 

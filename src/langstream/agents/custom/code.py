@@ -11,11 +11,12 @@ import importlib
 import linecache
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 from langstream.agents.custom.failures import description, place
 from langstream.agents.custom.inspection import module_file, top_level_names
@@ -62,15 +63,34 @@ class ApplicationFinder(MetaPathFinder):
 
 def load_class(name: str, directory: Path | None) -> type:
     """The class, imported from the application or from an installed package. Raises AgentFailed with the reason."""
-    module_name, _, attribute = name.rpartition(".")
-    if directory is not None:
-        with _IMPORTS:  # not while importing: a module that hangs must not hold up other agents
-            _put_first(directory)
-    module = _import(module_name, name, directory)
+    module, attribute = _module_of(name, directory)
     found = getattr(module, attribute, None)
     if isinstance(found, type):
         return found
     raise _refused(_missing(module, name, attribute, directory))
+
+
+def load_function(name: str, directory: Path | None) -> Callable[..., Any]:
+    """The function, imported as classes are. Raises AgentFailed with the reason."""
+    module, attribute = _module_of(name, directory)
+    found: Any = getattr(module, attribute, None)
+    if callable(found) and not isinstance(found, type):
+        function: Callable[..., Any] = found
+        return function
+    if hasattr(module, attribute):
+        raise _refused(f"cannot use '{name}': it is a {type(found).__name__}, expected a function")
+    functions = sorted(item for item, value in vars(module).items() if callable(value) and not isinstance(value, type))
+    guess = near(attribute, functions)
+    advice = f"Did you mean '{module.__name__}.{guess}'?" if guess else f"It has: {', '.join(functions) or 'none'}."
+    raise _refused(f"cannot use '{name}': the module '{module.__name__}' has no function '{attribute}'. {advice}")
+
+
+def _module_of(name: str, directory: Path | None) -> tuple[ModuleType, str]:
+    module_name, _, attribute = name.rpartition(".")
+    if directory is not None:
+        with _IMPORTS:  # not while importing: a module that hangs must not hold up other agents
+            _put_first(directory)
+    return _import(module_name, name, directory), attribute
 
 
 def forget(directory: Path) -> None:

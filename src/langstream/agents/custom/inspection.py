@@ -24,8 +24,8 @@ class ClassProblem:
     hint: str | None = None
 
 
-def class_problem(name: str, directory: Path) -> ClassProblem | None:
-    """The reason for which importing the class must fail, or None."""
+def class_problem(name: str, directory: Path, *, noun: str = "class") -> ClassProblem | None:
+    """The reason for which importing the class (or the function, by that noun) must fail, or None."""
     module, _, attribute = name.rpartition(".")
     top = module.partition(".")[0]
     for root in (directory / "python", directory / "python" / "lib"):
@@ -33,7 +33,7 @@ def class_problem(name: str, directory: Path) -> ClassProblem | None:
             file = module_file(root, module)
             if file is None:
                 return _missing_module(module, root) if not _is_folder(root, module) else None
-            return _missing_class(module, attribute, file, directory)
+            return _missing_member(module, attribute, file, directory, noun)
     if _installed(top):
         return None
     return _missing_module(module, directory / "python")
@@ -85,7 +85,7 @@ def _missing_module(module: str, root: Path) -> ClassProblem:
     return ClassProblem(f"there is no module '{module}': neither {path} nor an installed package has that name.", hint)
 
 
-def _missing_class(module: str, attribute: str, file: Path, directory: Path) -> ClassProblem | None:
+def _missing_member(module: str, attribute: str, file: Path, directory: Path, noun: str) -> ClassProblem | None:
     shown = file.relative_to(directory).as_posix()
     try:
         source = file.read_text(encoding="utf-8")
@@ -98,9 +98,10 @@ def _missing_class(module: str, attribute: str, file: Path, directory: Path) -> 
         return None
     if attribute in _bound_names(tree):
         return None
-    classes = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    hint = did_you_mean(attribute, classes) or (f"It has {', '.join(classes)}." if classes else "It has no class.")
-    return ClassProblem(f"the module '{module}' ({shown}) has no class '{attribute}'.", hint)
+    kinds = ast.ClassDef if noun == "class" else ast.FunctionDef | ast.AsyncFunctionDef
+    names = [node.name for node in ast.walk(tree) if isinstance(node, kinds)]
+    hint = did_you_mean(attribute, names) or (f"It has {', '.join(names)}." if names else f"It has no {noun}.")
+    return ClassProblem(f"the module '{module}' ({shown}) has no {noun} '{attribute}'.", hint)
 
 
 def _bound_names(tree: ast.Module) -> set[str]:
