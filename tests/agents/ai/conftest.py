@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from langstream.errors import LangStreamError
 from langstream.records import Record
 from langstream.sdk.contract import AgentContext, Resource
+from langstream.sdk.sharing import Shared
 from langstream.services.ai.contract import (
     AIProvider,
     AIService,
@@ -121,27 +123,54 @@ class Counters:
 
 
 class Bench:
-    """An agent's surroundings: the stub service under the type of OpenAI, topics and counters."""
+    """An agent's surroundings: stub services under the type of OpenAI, topics and counters.
+
+    `service` is the one that agents use without being told; `second` and `third` are there for those that ask for them.
+    With a `directory` agents keep state; replicas share `shared`.
+    """
 
     def __init__(self) -> None:
-        self.service = StubService()
+        self.service, self.second, self.third = StubService(), StubService(), StubService()
         self.topics = Topics()
         self.metrics = Counters()
+        self.directory: Path | None = None
+        self.shared = Shared()
+        self.prices: dict[str, Any] = {}
         self._agents: list[Any] = []
+
+    def connect(self, configuration: OpenAIConfiguration) -> StubService:
+        """The service of a resource."""
+        service: StubService = getattr(self, configuration.access_key, self.service)
+        return service
 
     async def start(self, agent_type: Any, configuration: Mapping[str, Any]) -> Any:
         """The started agent."""
         agent = agent_type.create(agent_type.configuration.model_validate(configuration))
         self._agents.append(agent)
-        resource = Resource("brain", "Brain", "open-ai-configuration", {"access-key": "k"})
-        await agent.start(
-            AgentContext("agent-1", "app", resources={"brain": resource}, topics=self.topics, metrics=self.metrics)
+        names = {"third": "third", "second": "second", "brain": "service"}  # the last one is preferred
+        resources = {
+            name: Resource(name, name, "open-ai-configuration", {"access-key": key, "prices": self.prices})
+            for name, key in names.items()
+        }
+        context = AgentContext(
+            "agent-1",
+            "app",
+            resources=resources,
+            topics=self.topics,
+            metrics=self.metrics,
+            state_directory=self.directory,
+            shared_directory=self.directory,
+            shared=self.shared,
         )
+        await agent.start(context)
         return agent
 
     async def close(self) -> None:
+        """Close the agents; those started later are as after a restart of the process."""
         for agent in self._agents:
             await agent.close()
+        self._agents.clear()
+        self.shared = Shared()
 
 
 @pytest.fixture
@@ -151,7 +180,7 @@ async def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
     provider = AIProvider(
         "open-ai-configuration",
         OpenAIConfiguration,
-        lambda _: bench.service,
+        bench.connect,
         "a stub",
         metrics_prefix="openai",
         embeddings_model="text-embedding-ada-002",

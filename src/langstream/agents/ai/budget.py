@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from langstream.errors import ServiceError
+from langstream.sdk.contract import AgentContext
 from langstream.services.ai.contract import Usage
 
 MINUTE_SECONDS: Final = 60.0
@@ -111,3 +112,28 @@ class Budget:
 def estimated_tokens(texts: Iterable[str]) -> int:
     """About how many tokens the texts are."""
     return sum(TOKENS_PER_TEXT + -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
+
+
+class Limits(Protocol):
+    """The options of an agent that has a budget."""
+
+    @property
+    def requests_per_minute(self) -> int | None:
+        """Most requests."""
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """Most tokens."""
+
+    @property
+    def budget_wait_seconds(self) -> float:
+        """The longest wait."""
+
+
+def budget_of(options: Limits, context: AgentContext) -> Budget | None:
+    """The limits of the agent, shared by its replicas; they outlive a restart of its node."""
+    requests, tokens, wait = options.requests_per_minute, options.tokens_per_minute, options.budget_wait_seconds
+    if requests is None and tokens is None:
+        return None
+    name = ("ai-budget", context.agent_id, requests, tokens, wait)
+    return context.shared.take(name, lambda: Budget(requests, tokens, wait))

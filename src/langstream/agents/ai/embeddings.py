@@ -10,8 +10,9 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import Field, model_validator
 
+from langstream.agents.ai.operations import BudgetWait, CircuitOptions, RequestsPerMinute, TokensPerMinute
 from langstream.agents.ai.options import LegacyTemplate
-from langstream.agents.ai.reference import AIServiceName, check_ai_service
+from langstream.agents.ai.reference import AIServiceName, check_ai_service, check_fallback
 from langstream.agents.ai.vectors import EmbeddingsClient
 from langstream.agents.declaration import AgentType, ComponentType, Composable, Finding, PlanContext
 from langstream.agents.working_record import ResultField, WorkingRecord, result_field
@@ -20,6 +21,7 @@ from langstream.errors import LangStreamError, RecordError, ServiceError
 from langstream.expressions import compile_condition, compile_expression
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outcome
+from langstream.services.ai.prices import Price
 from langstream.templates import compile_template
 
 NAME: Final = "compute-ai-embeddings"
@@ -28,6 +30,13 @@ Vector: TypeAlias = list[float]
 
 _LIST_FIELD: Final = re.compile(r"(?:value|key)\.[^.\[\]()\s]+")
 _ITEM_FIELD: Final = re.compile(r"record\.[^.\s]+")
+
+
+class EmbeddingsFallback(Configuration):
+    """A service that is asked when those before it do not answer."""
+
+    ai_service: AIServiceName = Field(description="The AI resource.")
+    model: Text | None = Field(None, description="The same model, under the name that it has there.")
 
 
 class EmbeddingsConfiguration(Configuration):
@@ -52,6 +61,18 @@ class EmbeddingsConfiguration(Configuration):
         0, ge=0, description="Milliseconds that a record waits for others to share its request; 0: none."
     )
     concurrency: int = Field(4, description="Requests under way at one time; less than 1 counts as 1.")
+    fallback: list[EmbeddingsFallback] = Field(
+        [], description="Services asked, in this order, when the first one fails. Their vectors must fit the others."
+    )
+    circuit: CircuitOptions = Field(
+        CircuitOptions(), description="When a service that fails is left alone. Where there is a `fallback` only."
+    )
+    requests_per_minute: RequestsPerMinute = None
+    tokens_per_minute: TokensPerMinute = None
+    budget_wait_seconds: BudgetWait = 600.0
+    prices: dict[str, Price] = Field(
+        {}, description="Prices of models, per million tokens; they go before those of the service."
+    )
     options: dict[str, Any] | None = Field(None, description="Further options of the service for this model.")
     arguments: dict[str, Any] | None = Field(None, description="Arguments of the model (Hugging Face).")
     model_url: str | None = Field(None, description="Address of the model (Hugging Face, local).")
@@ -93,7 +114,7 @@ class ComputeEmbeddings(AsyncProcessor):
         place = (configuration.loop_over or configuration.embeddings_field).strip()
         self._store: ResultField = result_field(place)
         self._member = configuration.embeddings_field.removeprefix("record.")
-        self._client = EmbeddingsClient(configuration.ai_service, configuration.model, _service_options(configuration))
+        self._client = EmbeddingsClient(configuration, _service_options(configuration))
 
     async def start(self, context: AgentContext) -> None:
         await self._client.start(context)
@@ -179,7 +200,9 @@ def _service_options(configuration: EmbeddingsConfiguration) -> dict[str, Any]:
 
 
 def _check(configuration: EmbeddingsConfiguration, context: PlanContext) -> Iterator[Finding]:
-    return check_ai_service(configuration.ai_service, configuration.model, "embeddings", context)
+    yield from check_ai_service(configuration.ai_service, configuration.model, "embeddings", context)
+    services = [(entry.ai_service, entry.model) for entry in configuration.fallback]
+    yield from check_fallback(services, configuration.model, "embeddings", context)
 
 
 AGENT: Final = AgentType(

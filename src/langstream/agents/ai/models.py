@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from langstream.agents.ai.budget import Budget
+from langstream.agents.ai.budget import budget_of
 from langstream.agents.ai.cache import Cache, cached
 from langstream.agents.ai.counters import LayerCounters
 from langstream.agents.ai.fallback import in_order
@@ -103,14 +103,6 @@ class Models:
         if options.disk and self._state is not None:
             await cache.load(self._state.file)
         return cache
-
-
-def budget_of(configuration: Any, context: AgentContext) -> Budget | None:
-    """The limits of the agent, shared by its replicas; they outlive a restart of its node."""
-    limits = configuration.requests_per_minute, configuration.tokens_per_minute, configuration.budget_wait_seconds
-    if limits[:2] == (None, None):
-        return None
-    return context.shared.take(("ai-budget", context.agent_id, limits), lambda: Budget(*limits))
 
 
 def _state_name(context: AgentContext) -> tuple[str, str]:

@@ -44,10 +44,10 @@ def check_ai_service(ai_service: str | None, model: str | None, task: Task, cont
 
 
 def check_fallback(
-    services: Sequence[tuple[str, str | None]], model: str, task: Task, context: PlanContext
+    services: Sequence[tuple[str, str | None]], model: str | None, task: Task, context: PlanContext
 ) -> Iterator[Finding]:
     """What is wrong with the services, and their models, that an agent falls back on."""
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str | None]] = set()
     for index, (ai_service, own_model) in enumerate(services):
         for finding in check_ai_service(ai_service, own_model or model, task, context):
             yield replace(finding, path=("fallback", index, *finding.path))
