@@ -35,12 +35,30 @@ def plan(
 
 @click.command()
 @application_options
+@click.option(
+    "--check-services", is_flag=True,
+    help="Connect to the AI services, data stores and streaming cluster too: credentials, models, addresses.",
+)  # fmt: skip
 def validate(
-    application_id: str | None, directory: Path, instance: Path | None, secrets: Path | None, tenant: str
+    application_id: str | None,
+    directory: Path,
+    instance: Path | None,
+    secrets: Path | None,
+    tenant: str,
+    check_services: bool,
 ) -> None:
     """Check an application and print every problem it has, each with its file, line and column.
 
     What is allowed but probably not meant is told as a warning. The exit status is 1 if the application is refused.
+
+    With --check-services, every service of configuration.yaml and of the instance is asked, for 10 seconds at most:
+    does it answer, does it take the credentials, does it have the models. Nothing is created or generated. The exit
+    status is 1 if one of them cannot be used.
+
+    \b
+    Examples:
+      langstream validate -app my-app/application
+      langstream validate -app my-app/application -i instance.yaml -s secrets.yaml --check-services
     """
     checked = _planned(application_id, directory, instance, secrets, tenant)
     nodes, topics, gateways = len(checked.nodes), len(checked.topics), len(checked.application.gateways)
@@ -49,6 +67,10 @@ def validate(
         f"{_count(gateways, 'gateway')}."
     )
     warn(checked.warnings)
+    if check_services:
+        from langstream.cli.checking import report_services
+
+        report_services(checked)
 
 
 def rendered(checked: ExecutionPlan, output: str) -> str:

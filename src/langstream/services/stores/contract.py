@@ -78,6 +78,12 @@ class Store(ABC):
     async def start(self) -> None:
         """Open connections."""
 
+    async def check(self) -> None:
+        """Ask the started store something trivial. ServiceError where it does not answer; nothing is changed.
+
+        Enough for stores whose `start` talks to the server; others ask here.
+        """
+
     async def close(self) -> None:
         """Let go."""
 

@@ -11,12 +11,14 @@ from langstream.services.stores.contract import Row, Store, Table
 from langstream.services.stores.jdbc.configuration import JdbcConfiguration, JdbcSinkConfiguration
 from langstream.services.stores.jdbc.duck import DuckDbEngine
 from langstream.services.stores.jdbc.engine import Engine
+from langstream.services.stores.jdbc.mysql import MysqlEngine
 from langstream.services.stores.jdbc.postgres import PostgresEngine
 from langstream.services.stores.jdbc.sqlite import SqliteEngine
 from langstream.services.stores.jdbc.table import JdbcTable
 from langstream.services.stores.jdbc.url import parse_server, parse_url
 
 POSTGRESQL_PORT = 5432
+MYSQL_PORT = 3306
 
 
 class JdbcStore(Store):
@@ -56,6 +58,8 @@ def engine_of(configuration: JdbcConfiguration, data_directory: Path | None) -> 
         return SqliteEngine(url.location or ":memory:")
     if url.engine == "duckdb":
         return DuckDbEngine(url.location)
+    if url.engine in ("mysql", "mariadb"):
+        return MysqlEngine(parse_server(url.location, MYSQL_PORT), properties)
     return PostgresEngine(parse_server(url.location, POSTGRESQL_PORT), properties)
 
 
