@@ -55,9 +55,10 @@ class StoreBench(ABC):
         return self._store
 
     async def close(self) -> None:
-        """Close the other user's client."""
-        if self._store is not None:
-            await self._store.close()
+        """Close the other user's client; another one may come."""
+        store, self._store = self._store, None
+        if store is not None:
+            await store.close()
 
 
 class S3Bench(StoreBench):
