@@ -35,6 +35,7 @@ class StubService(AIService):
     def __init__(self) -> None:
         self.script: list[list[Chunk | Exception]] = []
         self.calls: list[Any] = []
+        self.conversations: list[list[Message]] = []
         self.models: list[str] = []
         self.options: list[Any] = []
         self.refuse: Callable[[str], Exception | None] = lambda text: None
@@ -50,6 +51,7 @@ class StubService(AIService):
         self, model: str, messages: Sequence[Message], options: CompletionOptions, *, stream: bool
     ) -> AsyncGenerator[Chunk, None]:
         self._note(model, [(message.role, message.content) for message in messages], options)
+        self.conversations.append(list(messages))
         text = f"echo({messages[-1].content})"
         usage = Usage(3, 2)
         chunks = [Chunk(text[:3], "id1"), Chunk(text[3:], "id1", last=True, usage=usage)]
@@ -135,6 +137,7 @@ class Bench:
         self.metrics = Counters()
         self.directory: Path | None = None
         self.shared = Shared()
+        self.surroundings: dict[str, Any] = {}
         self.prices: dict[str, Any] = {}
         self._agents: list[Any] = []
 
@@ -161,6 +164,7 @@ class Bench:
             state_directory=self.directory,
             shared_directory=self.directory,
             shared=self.shared,
+            **self.surroundings,
         )
         await agent.start(context)
         return agent
