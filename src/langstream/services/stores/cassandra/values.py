@@ -40,9 +40,9 @@ def _converted(value: Any, kind: Any) -> Any:
         given = _mapped(value)
         pairs = zip(kind.fieldnames, kind.subtypes, strict=True)
         return tuple(None if given.get(n) is None else _converted(given[n], t) for n, t in pairs)
-    if kind.cassname.endswith("VectorType"):
+    if name.endswith("VectorType"):
         return _vector(value, kind)
-    if kind.cassname in ("FrozenType", "ReversedType"):
+    if name == "frozen":
         return _converted(value, kind.subtypes[0])
     if name in ("list", "set"):
         items = [_converted(item, kind.subtypes[0]) for item in _listed(value)]
@@ -148,7 +148,7 @@ _SCALARS: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 def out_of(value: Any, kind: Any = None) -> Any:
     """The value of a column as rows hold it; `kind` is the driver's type where it is known."""
-    if kind is not None and getattr(kind, "cassname", "").endswith("VectorType"):
+    if kind is not None and getattr(kind, "typename", "").endswith("VectorType"):
         return None if value is None else {"values": [out_of(item) for item in value]}
     if value is None or isinstance(value, str | int | float | bytes):
         return value
