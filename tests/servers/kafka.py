@@ -42,7 +42,7 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 MEMORY = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 QUIET = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 30
 UNSECURED = 'unsecuredLoginStringClaim_sub="app"'
 USER, PASSWORD = "app", "pass word;'1"
@@ -273,8 +273,9 @@ class Kafka:
             "min.insync.replicas": enough,
             "transaction.state.log.num.partitions": "1",
             "group.initial.rebalance.delay.ms": "0",
-            "broker.session.timeout.ms": "2000",  # so long a killed broker is not let in again
+            "broker.session.timeout.ms": "2000" if self._brokers == 1 else "5000",  # a killed one is kept out so long
             "broker.heartbeat.interval.ms": "500",
+            "controller.quorum.fetch.timeout.ms": "4000",  # slow machines are not dead
             "group.min.session.timeout.ms": "1000",
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512,OAUTHBEARER",
             "listener.name.login.plain.sasl.jaas.config": f"{PLAIN} required user_{USER}=\"{PASSWORD}\";",

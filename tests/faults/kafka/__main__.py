@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=1.0, help="for each scenario (1)")
     parser.add_argument("--brokers", type=int, default=3)
-    parser.add_argument("--rate", type=int, default=400, help="records per second (400)")
+    parser.add_argument("--rate", type=int, default=200, help="records per second (200)")
     parser.add_argument("--session-seconds", type=float, default=6.0, help="a member is missed after so long (6)")
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="only these; may be repeated")
     parser.add_argument("--mixed", action="store_true", help="all scenarios in turn, on the same brokers")

@@ -9,7 +9,7 @@ from array import array
 from contextlib import suppress
 from pathlib import Path
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from tests.faults.kafka.load import KEYS
 from tests.faults.kafka.pipelines import PARTITIONS, Pipeline
@@ -68,6 +68,9 @@ class Watcher:
     """Reads everything that comes out into ledgers, in a thread."""
 
     def __init__(self, bootstrap: str, directory: Path, ledgers: list[Ledger]) -> None:
+        self.reread = 0
+        """Records that were delivered to this watcher twice, by no fault of those who wrote them."""
+        self._beyond: dict[tuple[str, int], int] = {}
         self._by_topic = {ledger.pipeline.name: ledger for ledger in ledgers if ledger.pipeline.topic}
         self._journals = [ledger for ledger in ledgers if not ledger.pipeline.topic]
         self._journal = directory / "journal"
@@ -96,8 +99,18 @@ class Watcher:
             for message in self._consumer.consume(1000, 0.05):
                 topic, value = message.topic(), message.value()
                 if message.error() is None and topic is not None and value is not None:
-                    self._by_topic[topic].add(json.loads(value)["n"])
+                    if self._new(message):
+                        self._by_topic[topic].add(json.loads(value)["n"])
+                    else:
+                        self.reread += 1
             self._read_journal()
+
+    def _new(self, message: Message) -> bool:
+        place, offset = (message.topic() or "", message.partition() or 0), message.offset() or 0
+        if offset < self._beyond.get(place, 0):
+            return False
+        self._beyond[place] = offset + 1
+        return True
 
     def _read_journal(self) -> None:
         with suppress(FileNotFoundError), self._journal.open("rb") as journal:

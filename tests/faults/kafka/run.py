@@ -71,7 +71,7 @@ def run(
                 print(f"  {name}: {time.monotonic() - before:.1f} s; {stage.standing()}", file=sys.stderr, flush=True)
                 time.sleep(stage.chance.uniform(0.2, 1.5))
             stage.finish()
-        except Trouble as error:
+        except (Trouble, RuntimeError) as error:
             trouble = str(error)
             stage.load.stop()
         finally:

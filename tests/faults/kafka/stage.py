@@ -151,14 +151,19 @@ class Stage:
 
     def close(self) -> None:
         """End the processes."""
-        for runtime in self.runtimes:
-            runtime.kill()
-        self._watcher.stop()
+        try:
+            for runtime in self.runtimes:
+                runtime.kill()
+        finally:
+            self._watcher.stop()
 
     def standing(self) -> str:
         """For messages."""
-        return f"{self.load.sent} sent, {self.load.acknowledged} acknowledged; " + ", ".join(
-            f"{ledger.pipeline.name} {ledger.seen}" for ledger in self.ledgers
+        reread = f"{self._watcher.reread} read twice; " if self._watcher.reread else ""
+        return (
+            reread
+            + f"{self.load.sent} sent, {self.load.acknowledged} acknowledged; "
+            + ", ".join(f"{ledger.pipeline.name} {ledger.seen}" for ledger in self.ledgers)
         )
 
     def _eventually(self, condition: Callable[[], Any], told: Callable[[], str] | None = None) -> None:

@@ -10,13 +10,15 @@ from typing import Final, NamedTuple
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
 
-from langstream.errors import TopicNotFound
+from langstream.errors import BrokerUnavailable, TopicNotFound
 from langstream.topics.kafka.failures import reason, topic_error
 from langstream.topics.kafka.threads import Threads
 from langstream.topics.local.log import not_found
 
 REMEMBER_SECONDS: Final = 60.0
 REQUEST_SECONDS: Final = 15.0
+LOOKUP_SECONDS: Final = 5.0
+"""For a topic that was known before: it is rather taken as it was than waited for."""
 ATTEMPTS: Final = 50
 ATTEMPT_SECONDS: Final = 0.1
 SETTLE_SECONDS: Final = 5.0
@@ -38,27 +40,33 @@ class Catalogue:
         self._client = client
         self._threads = threads
         self._known: dict[str, Known] = {}
+        self._doubtful: set[str] = set()
         self._asked: dict[str, asyncio.Task[Known]] = {}
 
     async def topic(self, topic: str) -> Known:
-        """The topic as it was lately. Raises TopicNotFound with what is near, BrokerUnavailable."""
+        """The topic as it was lately, or before the brokers went away. Raises TopicNotFound, BrokerUnavailable."""
         known = self._known.get(topic)
-        if known and known.at > time.monotonic() - REMEMBER_SECONDS:
+        if known and known.at > time.monotonic() - REMEMBER_SECONDS and topic not in self._doubtful:
             return known
         asked = self._asked.get(topic)
         if asked is None:
             asked = self._asked[topic] = asyncio.create_task(self._ask(topic))
             asked.add_done_callback(lambda task: self._asked_for(topic, task))
-        return await asyncio.shield(asked)
+        try:
+            return await asyncio.shield(asked)
+        except BrokerUnavailable:
+            if known is None:
+                raise
+            return known
 
     def forget(self, topic: str) -> None:
         """Look it up again next time."""
-        self._known.pop(topic, None)
+        self._doubtful.add(topic)
 
-    async def describe(self, topic: str) -> TopicDescription | None:
+    async def describe(self, topic: str, seconds: float = REQUEST_SECONDS) -> TopicDescription | None:
         """As the brokers describe it; None if there is none."""
         try:
-            futures = self._client.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_SECONDS)
+            futures = self._client.describe_topics(TopicCollection([topic]), request_timeout=seconds)
             described: TopicDescription = await asyncio.wrap_future(futures[topic])
         except KafkaException as error:
             if reason(error).code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
@@ -132,10 +140,11 @@ class Catalogue:
         return {partition.partition: result.offset for partition, result in zip(answers, results, strict=True)}
 
     async def _ask(self, topic: str) -> Known:
-        described = await self.describe(topic)
+        described = await self.describe(topic, LOOKUP_SECONDS if topic in self._known else REQUEST_SECONDS)
         if described is None:
             raise await self.missing(topic)
         known = self._known[topic] = Known(len(described.partitions), time.monotonic())
+        self._doubtful.discard(topic)
         return known
 
     def _asked_for(self, topic: str, task: asyncio.Task[Known]) -> None:
@@ -145,5 +154,5 @@ class Catalogue:
 
     async def missing(self, topic: str) -> TopicNotFound:
         """The error for a topic that is not there."""
-        self.forget(topic)
+        self._known.pop(topic, None)
         return not_found(topic, await self.names())

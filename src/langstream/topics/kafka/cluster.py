@@ -168,6 +168,10 @@ class KafkaCluster:
             "enable.idempotence": "true",
             "transactional.id": name,
         }
+        most = int(own["transaction.timeout.ms"])
+        for limit in ("socket.timeout.ms", "message.timeout.ms", "request.timeout.ms"):
+            if limit in own:  # the client refuses transactions that end before their parts
+                own[limit] = str(min(int(own[limit]), most))
         producer: Producer = self._client(Producer, own)
         return producer
 

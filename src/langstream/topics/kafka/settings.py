@@ -23,6 +23,8 @@ _COMMON: Final = {
     "socket.keepalive.enable": "true",
     # Starting from the named brokers again, when none answers, leaves transactions of librdkafka 2.16 hanging for ever.
     "metadata.recovery.strategy": "none",
+    # A broker that is there but does not answer is given up after this time, and another one asked.
+    "socket.timeout.ms": "10000",
 }
 _CONSUMER: Final = {
     "auto.offset.reset": "earliest",
@@ -41,6 +43,7 @@ _PRODUCER: Final = {
     "linger.ms": "2",
     "message.max.bytes": str(16 << 20),
     "queue.buffering.max.messages": "0",
+    "request.timeout.ms": "10000",
 }
 
 

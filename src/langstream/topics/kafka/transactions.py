@@ -65,7 +65,9 @@ class Transactions:
 
         Once begun it ends, even if the caller is cancelled: half a transaction is no use to anybody.
         """
-        await asyncio.shield(asyncio.create_task(self._run(sends, consumer, claim), name="kafka transaction"))
+        running = asyncio.create_task(self._run(sends, consumer, claim), name="kafka transaction")
+        running.add_done_callback(_heed)
+        await asyncio.shield(running)
 
     async def close(self) -> None:
         """After the transaction under way."""
@@ -166,6 +168,12 @@ class Transactions:
         client, self._client = self._client, None
         if client is not None:
             await self._threads.run(let_go, client)
+
+
+def _heed(task: asyncio.Task[None]) -> None:
+    """Its failure is known, though a caller that was cancelled does not ask."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _patiently(call: Callable[..., None], *arguments: Any) -> None:

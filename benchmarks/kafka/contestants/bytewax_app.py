@@ -1,0 +1,28 @@
+"""Bytewax. Without a recovery store it repeats everything after a crash: it is given the weakest guarantee."""
+
+from __future__ import annotations
+
+import bytewax.operators as op
+from bytewax.connectors.kafka import KafkaSink, KafkaSinkMessage, KafkaSource, KafkaSourceMessage
+from bytewax.dataflow import Dataflow
+from bytewax.testing import run_main
+from work import Task, task, transform
+
+
+def main(job: Task) -> None:
+    """Until killed."""
+    flow = Dataflow("benchmark")
+    source = KafkaSource([job.bootstrap], [job.source], batch_size=1000)
+    records = op.input("in", flow, source)
+
+    def onward(message: KafkaSourceMessage[bytes, bytes]) -> KafkaSinkMessage[bytes, bytes]:
+        value = transform(message.value) if job.work == "transform" else message.value
+        return KafkaSinkMessage(message.key, value)
+
+    results = op.map("onward", records, onward)
+    op.output("out", results, KafkaSink([job.bootstrap], job.target, {"compression.type": "lz4", "linger.ms": "2"}))
+    run_main(flow)
+
+
+if __name__ == "__main__":
+    main(task())
