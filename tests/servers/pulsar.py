@@ -57,6 +57,8 @@ LOGGING = """<Configuration status="error">
 </Configuration>
 """
 START_SECONDS = 150
+NAMESPACE = "tests/topics"
+"""Where tests make their topics."""
 
 
 def missing() -> str | None:
@@ -171,7 +173,7 @@ class Pulsar:
             time.sleep(0.1)
         raise RuntimeError(f"Pulsar did not start in {START_SECONDS} s:\n{self.log()[-4000:]}")
 
-    def clear(self, namespace: str) -> None:
+    def clear(self, namespace: str = NAMESPACE) -> None:
         """Delete every topic of a namespace."""
         place = f"persistent/{namespace}"
         for name in self.ask("GET", f"{place}/partitioned") or ():
@@ -240,6 +242,14 @@ class Pulsar:
             "brokerDeleteInactiveTopicsEnabled": "true",
             **self._properties,
         }
+
+
+def running(ports: str | None) -> Pulsar | None:
+    """One that `scripts/pulsar` has started, by its ports: `6650:8080`."""
+    if not ports:
+        return None
+    port, _, web_port = ports.partition(":")
+    return Pulsar(Path(), int(port), int(web_port))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from langstream.topics.contract import TopicDescription, TopicPartition, TopicSp
 from langstream.topics.local.log import GroupPosition
 from langstream.topics.pulsar.backlog import entries, entries_after, marked, records_per_entry
 from langstream.topics.pulsar.catalogue import Catalogue, Known
-from langstream.topics.pulsar.policies import Policies, described, policies_of
+from langstream.topics.pulsar.policies import DEFAULT_RETENTION, Policies, described, policies_of
 from langstream.topics.pulsar.position import offset_of
 from langstream.topics.pulsar.rest import RestError
 from langstream.topics.pulsar.settings import RetentionPolicies
@@ -148,7 +148,8 @@ class PulsarAdmin:
         found = await self._rest.get("namespaces", tenant, name)
         if found is None:
             await self._make_namespace(tenant, name)
-            found = {}
+            await self._rest.post("namespaces", tenant, name, "retention", body=DEFAULT_RETENTION)
+            found = {"retention_policies": DEFAULT_RETENTION}
         if self._retention is not None:
             time, size = self._retention.retention_time_in_minutes, self._retention.retention_size_in_mb
             if time is not None or size is not None:

@@ -61,7 +61,9 @@ class Catalogue:
     async def look_up(self, topic: str) -> Known | None:
         """As the brokers tell now; None if there is none."""
         found = await self.rest.get(*self.namespace.path(topic), "partitions", checkAllowAutoCreation="false")
-        divided = int(found.get("partitions", 0)) if isinstance(found, dict) else 0
+        if found is None:
+            return None
+        divided = int(found.get("partitions", 0))
         if divided > 0:
             return Known(topic, divided, time.monotonic())
         there = await self.rest.get(*self.namespace.path(topic), "stats", **_BRIEF)

@@ -1,8 +1,8 @@
 """A member of a consumer group.
 
 It owns whole partitions, each by an exclusive consumer, so that records of a key stay in order however many members
-there are. A background task looks at the group: with more than its share it gives partitions up (`on_revoked` may finish
-and commit what is in flight), with less it takes what is free.
+there are. A background task looks at the group: with more than its share it gives partitions up (`on_revoked` may
+finish and commit what is in flight), with less it takes what is free.
 """
 
 from __future__ import annotations
@@ -112,6 +112,11 @@ class PulsarConsumer:
     def assignment(self) -> frozenset[TopicPartition]:
         """Partitions owned, those being given up included: they can still be committed."""
         return frozenset(TopicPartition(self._topic, number) for number in self._claims)
+
+    @property
+    def read_ahead(self) -> int:
+        """Records that came from the brokers and were not polled yet."""
+        return sum(claim.waiting for claim in self._claims.values())
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Acknowledged to the broker, which stores it in a moment: a process that is killed may repeat that much."""

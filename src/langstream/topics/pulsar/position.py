@@ -26,6 +26,11 @@ def entry_of(offset: int) -> tuple[int, int]:
     return offset >> _LEDGER_SHIFT, offset >> BATCH_BITS & _ENTRIES
 
 
+def nothing_before(end: int) -> bool:
+    """Whether the ledger that ends here holds nothing: a message would be behind its first place."""
+    return not end & ((1 << _LEDGER_SHIFT) - 1)
+
+
 def end_of(last: Mapping[str, Any]) -> int:
     """The next offset after the last message, as the administration interface tells it."""
     ledger, entry = int(last.get("ledgerId", -1)), int(last.get("entryId", -1))

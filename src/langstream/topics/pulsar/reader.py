@@ -15,7 +15,7 @@ from langstream.topics.pulsar.catalogue import Catalogue, Known
 from langstream.topics.pulsar.claim import Stream
 from langstream.topics.pulsar.failures import topic_error
 from langstream.topics.pulsar.group import Attaching
-from langstream.topics.pulsar.position import entry_of
+from langstream.topics.pulsar.position import entry_of, nothing_before
 
 ARRIVAL_SECONDS: Final = 10.0
 """A read that knows of records which are on their way waits so long for them, whatever its timeout."""
@@ -120,7 +120,9 @@ class PulsarReader:
         return fetched
 
     def _complete(self) -> bool:
-        return all(self._streams[number].buffer.position >= end for number, end in self._ends.items())
+        return all(
+            self._streams[number].buffer.position >= end or nothing_before(end) for number, end in self._ends.items()
+        )
 
     def _broken(self, error: Exception) -> None:
         self._failure = topic_error(error, f"reading topic {self._topic}")
