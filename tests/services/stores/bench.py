@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from langstream.services.stores.contract import Row, Store
 from tests.services.stores.proxy import Proxy
@@ -20,7 +23,7 @@ class StoreBench(ABC):
     by_id: str
     """The query for the row of an id, its one parameter."""
     nearest: str
-    """The query for the two rows nearest to a vector, its one parameter, the nearest first."""
+    """The query for the two rows nearest to a vector, its one parameter, the nearest first; empty: there is none."""
     broken: str
     """A query that makes no sense to the store; no parameters."""
     secret: str | None = None
@@ -64,3 +67,12 @@ def fields(*keys: str) -> list[dict[str, Any]]:
     expressions = {"id": "key.id", "text": "value.text", "year": "value.year", "vector": "value.vector"}
     marks = {name: {"primary-key": True} for name in keys}
     return [{"name": name, "expression": text, **marks.get(name, {})} for name, text in expressions.items()]
+
+
+def need(missing: str | None) -> None:
+    """Skip the test for want of a server, or fail where servers are required."""
+    if missing is None:
+        return
+    if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
+        pytest.fail(missing)
+    pytest.skip(missing)

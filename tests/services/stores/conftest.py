@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,11 +10,20 @@ import pytest
 from langstream.services.stores.connection import connect
 from langstream.services.stores.contract import Store
 from tests.services.stores import postgres_server
-from tests.services.stores.bench import StoreBench
+from tests.services.stores.bench import StoreBench, need
 from tests.services.stores.milvus_bench import milvus_bench, milvus_port
-from tests.services.stores.sql_benches import SqlBench, postgresql_bench
+from tests.services.stores.redis_bench import redis_bench, redis_port
+from tests.services.stores.sql_benches import SqlBench, mariadb_bench, mariadb_port, postgresql_bench
 
-__all__ = ["milvus_bench", "milvus_port", "postgresql_bench"]
+__all__ = [
+    "mariadb_bench",
+    "mariadb_port",
+    "milvus_bench",
+    "milvus_port",
+    "postgresql_bench",
+    "redis_bench",
+    "redis_port",
+]
 
 MEMBERS = [
     "herddb",
@@ -23,16 +31,15 @@ MEMBERS = [
     "duckdb",
     "milvus",
     "postgresql",
+    "mariadb",
+    "redis",
 ]
 """The stores of the contract suite; each has a fixture `<name>_bench`."""
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if postgres_server.binaries() is None:
-        if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
-            pytest.fail("PostgreSQL is not installed on this machine")
-        pytest.skip("PostgreSQL is not installed on this machine")
+    need(None if postgres_server.binaries() else "PostgreSQL is not installed on this machine")
     with postgres_server.postgres(tmp_path_factory.mktemp("postgres")) as url:
         yield url
 

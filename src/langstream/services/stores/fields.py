@@ -25,6 +25,12 @@ class SinkField(Configuration):
     ]
 
 
+class KeyField(SinkField):
+    """One field, which may belong to the primary key."""
+
+    primary_key: Annotated[bool, Field(description="Whether the field belongs to the primary key.")] = False
+
+
 class Named(Protocol):
     """What has a name."""
 

@@ -16,6 +16,13 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )
 
+# MySQL's texts may have backslashes before quotes, and stand in double quotes.
+_MYSQL_TOKEN: Final = re.compile(
+    r"(?P<opaque>'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\"|`[^`]*`|--\s[^\n]*|#[^\n]*|/\*.*?\*/)"
+    r"|(?P<escaped>\?\?)|(?P<mark>\?)|(?P<other>.)",
+    re.DOTALL,
+)
+
 
 def numbered(statement: str) -> str:
     """`?` → `$1`, `$2` …; `??` (an escaped operator) → `?`."""
@@ -29,6 +36,20 @@ def numbered(statement: str) -> str:
         return "?" if match.lastgroup == "escaped" else match.group()
 
     return _TOKEN.sub(replaced, statement)
+
+
+def formatted(statement: str) -> tuple[str, int]:
+    """`?` → `%s`, and how many there are; `%` → `%%`, `??` (an escaped operator) → `?`."""
+    count = 0
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal count
+        if match.lastgroup == "mark":
+            count += 1
+            return "%s"
+        return "?" if match.lastgroup == "escaped" else match.group().replace("%", "%%")
+
+    return _MYSQL_TOKEN.sub(replaced, statement), count
 
 
 def parameter_count(statement: str) -> int:

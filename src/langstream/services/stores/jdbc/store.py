@@ -15,10 +15,7 @@ from langstream.services.stores.jdbc.mysql import MysqlEngine
 from langstream.services.stores.jdbc.postgres import PostgresEngine
 from langstream.services.stores.jdbc.sqlite import SqliteEngine
 from langstream.services.stores.jdbc.table import JdbcTable
-from langstream.services.stores.jdbc.url import parse_server, parse_url
-
-POSTGRESQL_PORT = 5432
-MYSQL_PORT = 3306
+from langstream.services.stores.jdbc.url import SERVERS, parse_server, parse_url
 
 
 class JdbcStore(Store):
@@ -58,9 +55,8 @@ def engine_of(configuration: JdbcConfiguration, data_directory: Path | None) -> 
         return SqliteEngine(url.location or ":memory:")
     if url.engine == "duckdb":
         return DuckDbEngine(url.location)
-    if url.engine in ("mysql", "mariadb"):
-        return MysqlEngine(parse_server(url.location, MYSQL_PORT), properties)
-    return PostgresEngine(parse_server(url.location, POSTGRESQL_PORT), properties)
+    server = parse_server(url.location, SERVERS[url.engine])
+    return (PostgresEngine if url.engine == "postgresql" else MysqlEngine)(server, properties)
 
 
 def _herddb_file(location: str, data_directory: Path | None) -> Path | str:

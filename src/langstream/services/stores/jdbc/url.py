@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-ENGINES: Final = ("herddb", "sqlite", "duckdb", "postgresql")
+ENGINES: Final = ("herddb", "sqlite", "duckdb", "postgresql", "mysql", "mariadb")
+SERVERS: Final[Mapping[str, int]] = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
+"""The databases that are servers, and their ports."""
+
+DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "herddb.jdbc.Driver": ("herddb",),
+    "org.sqlite.JDBC": ("sqlite",),
+    "org.duckdb.DuckDBDriver": ("duckdb",),
+    "org.postgresql.Driver": ("postgresql",),
+    "com.mysql.cj.jdbc.Driver": ("mysql",),
+    "com.mysql.jdbc.Driver": ("mysql",),
+    "org.mariadb.jdbc.Driver": ("mariadb", "mysql"),
+}
+"""The databases of the original's driver classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +55,19 @@ class Server:
 
 
 def parse_server(location: str, default_port: int) -> Server:
-    """Raises ValueError for a location that names no database."""
-    match = re.fullmatch(r"//(\[[^\]]+\]|[^:/]*)(?::(\d+))?/([^/]*)", location)
+    """The server of `//HOST[:PORT][/DATABASE]`, or of `DATABASE` on this machine. Raises ValueError for other forms."""
+    match = re.fullmatch(r"//(\[[^\]]+\]|[^:/,@]*)(?::(\d+))?(?:/([^/]*))?|([^/:]+)", location)
     if match is None:
-        raise ValueError(f"expected //HOST[:PORT]/DATABASE, got {location!r}")
-    host, port, database = match.groups()
-    return Server(host.strip("[]") or "localhost", int(port or default_port), unquote(database))
+        raise ValueError(f"expected //HOST[:PORT]/DATABASE, got {_shown(location)!r}")
+    host, port, database, local = match.groups()
+    return Server((host or "").strip("[]") or "localhost", int(port or default_port), unquote(database or local or ""))
+
+
+def check_driver(driver_class: str, engine: str) -> None:
+    """Raises ValueError where a known driver of the original belongs to another database than the URL."""
+    meant = DRIVERS.get(driver_class.strip())
+    if meant is not None and engine not in meant:
+        raise ValueError(f"driverClass {driver_class} is the driver of {meant[0]}, the URL is one of {engine}")
 
 
 def _shown(url: str) -> str:
