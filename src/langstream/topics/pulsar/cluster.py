@@ -14,11 +14,12 @@ from langstream.topics.contract import Capabilities, Position, RevokedCallback
 from langstream.topics.pulsar.admin import PulsarAdmin
 from langstream.topics.pulsar.bridge import outcome
 from langstream.topics.pulsar.catalogue import Catalogue
+from langstream.topics.pulsar.clients import client_configuration, producer_configuration
 from langstream.topics.pulsar.consumer import PulsarConsumer
 from langstream.topics.pulsar.group import Signals
 from langstream.topics.pulsar.names import Namespace
+from langstream.topics.pulsar.options import ProducerOptions, consumer_options, producer_options
 from langstream.topics.pulsar.producer import PulsarProducer
-from langstream.topics.pulsar.properties import client_configuration, consumer_configuration, producer_configuration
 from langstream.topics.pulsar.reader import PulsarReader
 from langstream.topics.pulsar.rest import Rest
 from langstream.topics.pulsar.sender import Sender
@@ -39,7 +40,7 @@ class PulsarCluster:
         self._admin = PulsarAdmin(self._catalogue, settings.retention, self._gone)
         self._signals = Signals()
         self._opened: WeakSet[PulsarConsumer | PulsarReader | PulsarProducer] = WeakSet()
-        self._senders: dict[frozenset[tuple[str, str]], Sender] = {}
+        self._senders: dict[ProducerOptions, Sender] = {}
         self._client: Any = None
 
     @property
@@ -75,14 +76,13 @@ class PulsarCluster:
         on_revoked: RevokedCallback | None = None,
     ) -> PulsarConsumer:
         """A new member. `consumer.*` options are properties of its clients."""
-        chosen = dict(options or {})
         consumer = PulsarConsumer(
             topic,
             group,
             self,
             self._catalogue,
             self._signals,
-            lambda compacted: consumer_configuration(chosen, compacted),
+            consumer_options(options or {}),
             self._settings.interval,
             on_revoked,
         )
@@ -91,15 +91,14 @@ class PulsarCluster:
 
     def producer(self, *, options: Mapping[str, Any] | None = None) -> PulsarProducer:
         """A producer. `producer.*` options are properties of its clients."""
-        chosen = {name: value for name, value in (options or {}).items() if name.startswith("producer.")}
-        key = frozenset((name, str(value)) for name, value in chosen.items())
-        if key not in self._senders:
+        chosen = producer_options(options or {})
+        if chosen not in self._senders:
             configuration = producer_configuration(chosen)
-            self._senders[key] = Sender(
+            self._senders[chosen] = Sender(
                 self._catalogue,
                 lambda full, made: self._started().create_producer_async(full, configuration, made),
             )
-        producer = PulsarProducer(self._senders[key])
+        producer = PulsarProducer(self._senders[chosen])
         self._opened.add(producer)
         return producer
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -23,8 +23,10 @@ from langstream.topics.pulsar.backlog import entries_after, marked, records_per_
 from langstream.topics.pulsar.bridge import ignore, outcome
 from langstream.topics.pulsar.catalogue import Catalogue, Known
 from langstream.topics.pulsar.claim import Claim
+from langstream.topics.pulsar.clients import consumer_configuration
 from langstream.topics.pulsar.failures import topic_error
 from langstream.topics.pulsar.group import Attaching, Presence, Signals, view
+from langstream.topics.pulsar.options import ConsumerOptions
 
 REVOKE_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 0.1
@@ -43,7 +45,7 @@ class PulsarConsumer:
         attaching: Attaching,
         catalogue: Catalogue,
         signals: Signals,
-        configure: Callable[[bool], Any],
+        options: ConsumerOptions,
         interval: float,
         on_revoked: RevokedCallback | None,
     ) -> None:
@@ -52,7 +54,7 @@ class PulsarConsumer:
         self._attaching = attaching
         self._catalogue = catalogue
         self._signals = signals
-        self._configure = configure
+        self._options = options
         self._interval = interval
         self._on_revoked = on_revoked
         self._member = f"langstream-{uuid.uuid4().hex}"
@@ -254,8 +256,7 @@ class PulsarConsumer:
     async def _take_over(self, known: Known, number: int) -> bool:
         self._epoch += 1
         claim = Claim(self._topic, number, self._epoch, self._records.set, self._broken)
-        configuration = self._configure(self._compacted)
-        configuration.consumer_name(self._member)
+        configuration = consumer_configuration(self._options, self._compacted, self._member)
         full = self._full(known, number)
         result, client = await outcome(
             lambda answered: self._attaching.subscribe(full, self._group, configuration, answered),

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from langstream.configuration.model import Configuration
 from langstream.errors import ApplicationRefused, Problem
+from langstream.topics.pulsar.options import check_client
 from langstream.topics.pulsar.security import Credentials, Tls, credentials, tls
 
 ADMIN_URL: Final = "http://localhost:8080"
@@ -108,6 +109,8 @@ def cluster_settings(configuration: PulsarConfiguration) -> ClusterSettings:
                 hint="It begins with http:// or https://, such as: http://localhost:8080",
             )
         )
+    for place in ("service", "admin", "authentication"):
+        problems += check_client(getattr(configuration, place), place)
     service_login, wrong = credentials(service, "service")
     admin_login, also_wrong = credentials(admin, "admin")
     problems += wrong + [problem for problem in also_wrong if problem not in wrong]
