@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from langstream.application.model import CreationMode, DeletionMode
+from langstream.application.model import CreationMode, DeletionMode, SchemaSpec
 from langstream.errors import TopicMismatch, TopicNotFound
 from langstream.planner.plan import ExecutionPlan, PlannedTopic
-from langstream.topics.contract import TopicAdmin, TopicSpec
+from langstream.topics.contract import TopicAdmin, TopicSchema, TopicSpec
 
 
 async def create_topics(plan: ExecutionPlan, admin: TopicAdmin) -> None:
@@ -42,4 +42,15 @@ async def delete_topics(plan: ExecutionPlan, admin: TopicAdmin) -> None:
 
 
 def _spec(topic: PlannedTopic) -> TopicSpec:
-    return TopicSpec(topic.name, topic.partitions, topic.config, topic.options)
+    return TopicSpec(
+        topic.name,
+        topic.partitions,
+        topic.config,
+        topic.options,
+        _schema(topic.key_schema),
+        _schema(topic.value_schema),
+    )
+
+
+def _schema(declared: SchemaSpec | None) -> TopicSchema | None:
+    return None if declared is None else TopicSchema(declared.type, declared.schema, declared.name)

@@ -27,6 +27,15 @@ class TopicPartition(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class TopicSchema:
+    """The declared form of a topic's keys or values: `string`, `bytes`, `avro` with the schema's text, …"""
+
+    type: str
+    text: str | None = None
+    name: str = "Schema"
+
+
+@dataclass(frozen=True, slots=True)
 class TopicSpec:
     """A topic to create. `partitions` 0 means the broker's default.
 
@@ -38,6 +47,8 @@ class TopicSpec:
     partitions: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    key_schema: TopicSchema | None = None
+    value_schema: TopicSchema | None = None
 
 
 @dataclass(frozen=True, slots=True)

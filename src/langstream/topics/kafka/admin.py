@@ -14,6 +14,7 @@ from langstream.topics.contract import TopicDescription, TopicSpec
 from langstream.topics.contract import TopicPartition as Partition
 from langstream.topics.kafka.catalogue import REQUEST_SECONDS, Catalogue
 from langstream.topics.kafka.failures import reason, topic_error
+from langstream.topics.kafka.schemas import Schemas
 from langstream.topics.local.log import GroupPosition
 from langstream.topics.settings import check_same, check_spec
 
@@ -25,12 +26,17 @@ VISIBLE_SECONDS: Final = 30.0
 class KafkaAdmin:
     """See `TopicAdmin`."""
 
-    def __init__(self, client: AdminClient, catalogue: Catalogue) -> None:
+    def __init__(self, client: AdminClient, catalogue: Catalogue, schemas: Schemas) -> None:
         self._client = client
         self._catalogue = catalogue
+        self._schemas = schemas
 
     async def create(self, spec: TopicSpec) -> bool:
-        """Create, or make sure that what is there is the same: partitions, settings, replicas."""
+        """Create, or make sure that what is there is the same: partitions, settings, replicas, schemas."""
+        await self._schemas.declare(spec)
+        return await self._create(spec)
+
+    async def _create(self, spec: TopicSpec) -> bool:
         partitions, config = check_spec(spec)
         config = {name: value.replace(" ", "") if "policy" in name else value for name, value in config.items()}
         replicas = _replicas(spec)

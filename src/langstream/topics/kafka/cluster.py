@@ -21,6 +21,8 @@ from langstream.topics.kafka.failures import reason, topic_error
 from langstream.topics.kafka.names import Names
 from langstream.topics.kafka.producer import KafkaProducer
 from langstream.topics.kafka.reader import KafkaReader
+from langstream.topics.kafka.registry import SchemaRegistry
+from langstream.topics.kafka.schemas import Schemas
 from langstream.topics.kafka.sender import Sender
 from langstream.topics.kafka.settings import ClientSettings
 from langstream.topics.kafka.threads import Threads
@@ -64,6 +66,7 @@ class KafkaCluster:
         self._transactions = False
         self._last_error: KafkaError | None = None
         self._told: dict[int, float] = {}
+        self._schemas = Schemas(SchemaRegistry(settings.registry) if settings.registry else None)
         self._catalogue: Catalogue | None = None
         self._admin: KafkaAdmin | None = None
 
@@ -85,7 +88,7 @@ class KafkaCluster:
         catalogue = Catalogue(client, self._threads)
         await self._connect(client)
         self._transactions = self._settings.exactly_once and await self._allowed()
-        self._catalogue, self._admin = catalogue, KafkaAdmin(client, catalogue)
+        self._catalogue, self._admin = catalogue, KafkaAdmin(client, catalogue, self._schemas)
 
     def consumer(
         self,
@@ -98,7 +101,9 @@ class KafkaCluster:
         """A new member. `consumer.*` options are properties of its client."""
         catalogue, _ = self._started()
         properties = self._settings.consumer(group, options or {})
-        consumer = KafkaConsumer(topic, group, lambda: self._client(Consumer, properties), catalogue, on_revoked)
+        consumer = KafkaConsumer(
+            topic, group, lambda: self._client(Consumer, properties), catalogue, on_revoked, self._schemas.form(topic)
+        )
         instance = properties.get("group.instance.id")
         if instance is not None:
             name = properties["group.instance.id"] = self._names.take(instance)
@@ -119,7 +124,7 @@ class KafkaCluster:
             self._names,
             self._threads,
         )
-        producer = KafkaProducer(self._senders[key], transactions, catalogue)
+        producer = KafkaProducer(self._senders[key], transactions, catalogue, self._schemas)
         self._opened.add(producer)
         return producer
 
@@ -128,7 +133,8 @@ class KafkaCluster:
         catalogue, _ = self._started()
         properties = self._settings.consumer(READER_GROUP, {})
         properties.pop("group.instance.id", None)
-        reader = KafkaReader(topic, position, lambda: self._client(Consumer, properties), catalogue)
+        make = lambda: self._client(Consumer, properties)  # noqa: E731 - shorter than a function
+        reader = KafkaReader(topic, position, make, catalogue, self._schemas.form(topic))
         self._opened.add(reader)
         return reader
 
@@ -141,6 +147,7 @@ class KafkaCluster:
             if isinstance(result, Exception):
                 _log.warning("closing the Kafka cluster: %s", result)
         self._catalogue = self._admin = None
+        await self._schemas.close()
         await self._threads.close()
 
     # --- parts ------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from langstream.topics.kafka.buffer import Buffer, Buffers, by_partition
 from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.failures import MOVED, reason, topic_error
 from langstream.topics.kafka.feed import Feed, partition_ended
+from langstream.topics.kafka.schemas import TopicForm
 
 JOIN_SECONDS: Final = 30.0
 """`start` waits so long for the group; afterwards the partitions come when the group is ready."""
@@ -54,12 +55,14 @@ class KafkaConsumer:
         make: Callable[[], Consumer],
         catalogue: Catalogue,
         on_revoked: RevokedCallback | None,
+        form: TopicForm | None = None,
     ) -> None:
         self.group = group
         self.when_closed: Callable[[], None] = _nothing
         self._topic = topic
         self._catalogue = catalogue
         self._on_revoked = on_revoked
+        self._form = form
         self._feed = Feed(self, make, f"kafka consumer {group} of {topic}")
         self._metadata: Any = None
         self._owned: dict[int, int] = {}  # which assignment gave the partition to this member
@@ -96,10 +99,12 @@ class KafkaConsumer:
                 raise self._failure
             if not self._started or self._closed:
                 raise RuntimeError("the consumer is not started, or closed")
+            if self._form is not None:
+                await self._form.learn()
             fetched, count, size = self._buffers.take(max_records)
             if fetched:
                 self._feed.taken(count, size)
-                return fetched
+                return fetched if self._form is None else self._form.read(fetched)
             self._wake.clear()
             remaining = deadline - asyncio.get_running_loop().time()
             if remaining <= 0:
@@ -257,6 +262,8 @@ class KafkaConsumer:
             records = [message for message in part if message.error() is None]
             buffer = self._buffers.get(number)
             if records and buffer is not None:
+                if self._form is not None:
+                    self._form.saw(records)
                 buffer.add(records)
             elif records:
                 self._feed.taken(len(records), sum(map(len, records)))

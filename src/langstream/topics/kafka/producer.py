@@ -15,6 +15,7 @@ from langstream.topics.contract import TopicConsumer, TopicPartition
 from langstream.topics.encoding import rows_of
 from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.consumer import KafkaConsumer
+from langstream.topics.kafka.schemas import Schemas
 from langstream.topics.kafka.sender import Batch, Sender
 from langstream.topics.kafka.transactions import Transactions
 from langstream.topics.kafka.wire import payloads
@@ -23,10 +24,11 @@ from langstream.topics.kafka.wire import payloads
 class KafkaProducer:
     """See `TopicProducer`."""
 
-    def __init__(self, sender: Sender, transactions: Transactions, catalogue: Catalogue) -> None:
+    def __init__(self, sender: Sender, transactions: Transactions, catalogue: Catalogue, schemas: Schemas) -> None:
         self._sender = sender
         self._transactions = transactions
         self._catalogue = catalogue
+        self._schemas = schemas
         self._preparing = asyncio.Lock()
         self._turn = 0
         self._closed = False
@@ -78,7 +80,9 @@ class KafkaProducer:
 
     async def _encoded(self, topic: str, records: Sequence[Record]) -> Batch:
         """With the partition for records without a key: the next one for each call."""
-        encoded = payloads(rows_of(records))
+        rows = rows_of(records)
+        form = self._schemas.form(topic)
+        encoded = payloads(rows if form is None else await form.written(rows))
         known = await self._catalogue.topic(topic)
         self._turn += 1
         return Batch(topic, known.at, self._turn % known.partitions, encoded)

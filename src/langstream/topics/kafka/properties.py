@@ -35,6 +35,9 @@ _MANAGED: Final = frozenset({
 _REGISTRY: Final = (
     "schema.registry.",
     "basic.auth.",
+    "bearer.auth.",
+    "value.subject.name.strategy",
+    "key.subject.name.strategy",
     "auto.register.schemas",
     "use.latest.version",
     "avro.",

@@ -15,6 +15,7 @@ from langstream.topics.kafka.buffer import Buffer, Buffers, by_partition
 from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.failures import topic_error
 from langstream.topics.kafka.feed import Feed, partition_ended
+from langstream.topics.kafka.schemas import TopicForm
 
 ARRIVAL_SECONDS: Final = 30.0
 """A read that knows of records which are on their way waits so long for them, whatever its timeout."""
@@ -25,10 +26,18 @@ _log = logging.getLogger(__name__)
 class KafkaReader:
     """See `TopicReader`."""
 
-    def __init__(self, topic: str, position: Position, make: Callable[[], Consumer], catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        topic: str,
+        position: Position,
+        make: Callable[[], Consumer],
+        catalogue: Catalogue,
+        form: TopicForm | None = None,
+    ) -> None:
         self._topic = topic
         self._position = position
         self._catalogue = catalogue
+        self._form = form
         self._feed = Feed(self, make, f"kafka reader of {topic}")
         self._buffers = Buffers()
         self._starts: dict[int, int] = {}
@@ -58,10 +67,12 @@ class KafkaReader:
                 raise self._failure
             if not self._started or self._closed:
                 raise RuntimeError("the reader is not started, or closed")
+            if self._form is not None:
+                await self._form.learn()
             fetched, count, size = self._buffers.take(max_records)
             if fetched:
                 self._feed.taken(count, size)
-                return fetched
+                return fetched if self._form is None else self._form.read(fetched)
             self._wake.clear()
             patience = 0.0 if self._buffers.complete() else ARRIVAL_SECONDS
             remaining = max(deadline, loop.time() + patience) - loop.time()
@@ -101,6 +112,8 @@ class KafkaReader:
             buffer = self._buffers.get(number)
             records = [message for message in part if message.error() is None]
             if records and buffer is not None:
+                if self._form is not None:
+                    self._form.saw(records)
                 buffer.add(records)
             for message in part:
                 if message.error() is not None:

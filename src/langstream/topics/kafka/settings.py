@@ -12,6 +12,7 @@ from pydantic import Field
 from langstream.configuration.model import Configuration
 from langstream.errors import ApplicationRefused, Problem
 from langstream.topics.kafka.properties import client_properties, side, texts
+from langstream.topics.kafka.registry import RegistrySettings, registry_settings
 from langstream.topics.kafka.security import client_security
 
 HOST: Final = "{host}"
@@ -73,6 +74,7 @@ class ClientSettings:
     admin_properties: Mapping[str, str] = field(repr=False)
     exactly_once: bool
     transactional_id_prefix: str
+    registry: RegistrySettings | None = field(default=None, repr=False)
 
     @property
     def servers(self) -> str:
@@ -115,9 +117,9 @@ def client_settings(configuration: KafkaConfiguration) -> ClientSettings:
     if problems:
         raise ApplicationRefused(problems)
     common = {name: with_host(name, value) for name, value in client_properties(secured).items()}
-    return ClientSettings(
-        common, properties, configuration.exactly_once == "auto", configuration.transactional_id_prefix
-    )
+    exactly_once = configuration.exactly_once == "auto"
+    registry = registry_settings({**properties, **secured})
+    return ClientSettings(common, properties, exactly_once, configuration.transactional_id_prefix, registry)
 
 
 def with_host(name: str, value: str) -> str:

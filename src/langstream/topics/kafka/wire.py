@@ -22,6 +22,10 @@ FUTURE_MS: Final = 50 * 60 * 1000
 Headers: TypeAlias = list[tuple[str, bytes | None]]
 
 
+class Framed(bytes):
+    """Bytes that their readers explain by the topic's schema, so nothing else has to be kept about them."""
+
+
 class Payload(NamedTuple):
     """A record as the client takes it; `timestamp` 0 is the present."""
 
@@ -92,6 +96,8 @@ def _written(content: Any, types: dict[str, Any], place: str) -> bytes:
     if type(content) is EncodedAvro:
         types[place] = {"avro": content.schema}
         return content.binary
+    if type(content) is Framed:
+        return content
     written: bytes = content
     try:
         written.decode()
