@@ -8,17 +8,43 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.kafka import Kafka, kafka, missing
+from tests.servers.pulsar import Pulsar, pulsar, running
+from tests.servers.pulsar import missing as pulsar_missing
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with a Kafka, or a Pulsar, stay on one worker (`--dist loadgroup`), so that each is started once."""
+    for item in items:
+        if "kafka_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("kafka"))
+        if "pulsar_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("pulsar"))
 
 
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """A real Kafka of one broker, where it is asked for: the Kafka cluster is unfinished, and so are its tests."""
-    if not os.environ.get("LANGSTREAM_TEST_KAFKA"):
-        pytest.skip("Kafka is unfinished: its tests run with LANGSTREAM_TEST_KAFKA=1")
+    """A real Kafka of one broker. Skips by name where it cannot be had, or fails where every service is required."""
     reason = missing()
     if reason:
         if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
             pytest.fail(f"no Kafka: {reason}")
         pytest.skip(f"no Kafka: {reason}")
     with kafka(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pulsar_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pulsar]:
+    """A real Pulsar, under the same conditions. `LANGSTREAM_TEST_PULSAR` takes one that runs already."""
+    there = running(os.environ.get("LANGSTREAM_TEST_PULSAR"))
+    if there is not None:
+        yield there
+        return
+    reason = pulsar_missing()
+    if reason:
+        if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
+            pytest.fail(f"no Pulsar: {reason}")
+        pytest.skip(f"no Pulsar: {reason}")
+    with pulsar(tmp_path_factory.mktemp("pulsar")) as server:
         yield server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from langstream.topics.contract import (
     TopicPartition,
     TopicSpec,
 )
+from tests.servers.pulsar import NAMESPACE
 
 PATIENCE_SECONDS = 60.0
 
@@ -34,7 +36,7 @@ class Broker:
     maintains: bool = False
     """Retention and compaction can be asked for (`cluster.maintain()`)."""
     lasting: bool = False
-    """The topics outlive the directory, so they are deleted after each test."""
+    """The topics outlive the directory, so tests with names of their own have to clear them away."""
 
 
 def _registered(name: str) -> Callable[[Path], TopicCluster]:
@@ -56,10 +58,29 @@ def _on_kafka(bootstrap: str) -> Callable[[Path], TopicCluster]:
     return open_in
 
 
+def _on_pulsar(server: Any) -> Callable[[Path], TopicCluster]:
+    """Members look for changes of their group five times a second, for the sake of quick tests."""
+    tenant, _, namespace = NAMESPACE.partition("/")
+    configuration = {
+        "service": {"serviceUrl": server.service_url},
+        "admin": {"serviceUrl": server.admin_url},
+        "default-tenant": tenant,
+        "default-namespace": namespace,
+        "membership-interval-seconds": 0.2,
+    }
+
+    def open_in(directory: Path) -> TopicCluster:
+        cluster: TopicCluster = Registry(TOPICS).load("pulsar")(configuration, directory)
+        return cluster
+
+    return open_in
+
+
 BROKERS = [
     Broker("memory", _registered("memory"), maintains=True),
     Broker("embedded", _registered("embedded"), maintains=True),
-    Broker("kafka", _registered("kafka"), lasting=True),
+    pytest.param(Broker("kafka", _registered("kafka"), lasting=True), marks=pytest.mark.xdist_group("kafka")),
+    pytest.param(Broker("pulsar", _registered("pulsar"), lasting=True), marks=pytest.mark.xdist_group("pulsar")),
 ]
 
 
@@ -71,6 +92,8 @@ class Bench:
         self._directory = directory
         self._clusters: list[TopicCluster] = []
         self._names = 0
+        self._mark = uuid.uuid4().hex[:8]
+        """Tests that share a broker do not meet: neither topics nor groups of one are seen by another."""
         self.cluster: TopicCluster
 
     async def open(self) -> TopicCluster:
@@ -88,7 +111,7 @@ class Bench:
     async def topic(self, partitions: int = 1, **config: Any) -> str:
         """A new topic; settings are written with underscores."""
         self._names += 1
-        name = f"topic-{self._names}"
+        name = f"topic-{self._mark}-{self._names}"
         settings = {key.replace("_", "."): value for key, value in config.items()}
         await self.cluster.admin.create(TopicSpec(name, partitions, settings))
         return name
@@ -111,7 +134,7 @@ class Bench:
         cluster: TopicCluster | None = None,
     ) -> TopicConsumer:
         """A started member."""
-        consumer = (cluster or self.cluster).consumer(topic, group, on_revoked=on_revoked)
+        consumer = (cluster or self.cluster).consumer(topic, f"{group}-{self._mark}", on_revoked=on_revoked)
         await consumer.start()
         return consumer
 
@@ -159,21 +182,21 @@ class Bench:
         return {TopicPartition(run.topic, run.partition): run.next_offset for run in runs}
 
 
-@pytest.fixture(params=BROKERS, ids=lambda broker: broker.name)
+@pytest.fixture(params=BROKERS, ids=["memory", "embedded", "kafka", "pulsar"])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Each broker in turn."""
     chosen: Broker = request.param
     if chosen.name == "kafka":
         return replace(chosen, open=_on_kafka(request.getfixturevalue("kafka_server").bootstrap))
+    if chosen.name == "pulsar":
+        return replace(chosen, open=_on_pulsar(request.getfixturevalue("pulsar_server")))
     return chosen
 
 
 @pytest.fixture
-async def bench(request: pytest.FixtureRequest, broker: Broker, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(broker: Broker, tmp_path: Path) -> AsyncIterator[Bench]:
     """A started cluster of the broker."""
     made = Bench(broker, tmp_path)
     made.cluster = await made.open()
     yield made
     await made.close()
-    if broker.lasting:
-        request.getfixturevalue("kafka_server").clear()
