@@ -56,9 +56,17 @@ class Delivery:
     """Delivers what is finished. `transactional` as the broker and the input allow."""
 
     def __init__(
-        self, owner: DeliveryOwner, intake: Intake, producer: TopicProducer, transactional: bool, holding: bool = False
+        self,
+        owner: DeliveryOwner,
+        intake: Intake,
+        producer: TopicProducer,
+        transactional: bool,
+        *,
+        holding: bool = False,
+        pace_seconds: float = 0.0,
     ) -> None:
-        """`holding`: results stay with their unit until `release`, for it may have to begin anew."""
+        """`holding`: results stay with their unit until `release`, for it may have to begin anew. Commits begin
+        `pace_seconds` apart."""
         self._holding = holding
         self.transactional = transactional
         self._owner = owner
@@ -68,6 +76,9 @@ class Delivery:
         self._queue: list[tuple[str, Sequence[SimpleRecord], Unit]] = []
         self._wake = asyncio.Event()
         self._working = asyncio.Lock()
+        self._pace_seconds = pace_seconds
+        self._not_before = 0.0
+        self._later: asyncio.TimerHandle | None = None
 
     # --- from the node ----------------------------------------------------------------------------------------------
 
@@ -98,17 +109,38 @@ class Delivery:
         """Deliver until cancelled. Raises what the node cannot go on after."""
         while True:
             await self._wake.wait()
-            await self.flush()
+            await self._deliver()
 
     async def flush(self) -> None:
-        """Deliver what is finished now."""
+        """Deliver what is finished now, without minding the pace."""
+        self._pace_seconds = self._not_before = 0.0
+        await self._deliver()
+
+    async def _deliver(self) -> None:
         async with self._working:
             while self._wake.is_set():
                 self._wake.clear()
                 if self._queue:
                     await self._write()
-                if self._finished:
+                if self._finished and self._in_step():
                     await self._commit()
+
+    def _in_step(self) -> bool:
+        """Whether a commit may begin now. If not, delivery is woken when it may."""
+        if not self._pace_seconds:
+            return True
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now >= self._not_before:
+            self._not_before = now + self._pace_seconds
+            return True
+        if self._later is None:
+            self._later = loop.call_at(self._not_before, self._due)
+        return False
+
+    def _due(self) -> None:
+        self._later = None
+        self._wake.set()
 
     # --- at once ----------------------------------------------------------------------------------------------------
 

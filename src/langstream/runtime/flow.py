@@ -62,10 +62,13 @@ class Flow:
         counts: NodeCounts,
         redact: Redactor,
         on_failure: Callable[[BaseException], None],
+        pace_seconds: float = 0.0,
     ) -> None:
         self.stages = [Stage(self, index, worker, policy) for index, worker in enumerate(workers)]
         self.lanes = Lanes(self) if _chained(workers) else None
-        self.delivery = Delivery(self, intake, producer, transactional, holding=self.lanes is not None)
+        self.delivery = Delivery(
+            self, intake, producer, transactional, holding=self.lanes is not None, pace_seconds=pace_seconds
+        )
         for index, stage in enumerate(self.stages):
             stage.restarts = not stage.worker.sink and not all(worker.synchronous for worker in workers[:index])
         self.counts = counts

@@ -143,6 +143,7 @@ class Replica:
             counts=self.counts,
             redact=around.redact,
             on_failure=self.fail,
+            pace_seconds=around.cluster.capabilities.pace_seconds if isinstance(intake, TopicIntake) else 0.0,
         )
         await producer.start()
         try:

@@ -89,6 +89,9 @@ class Capabilities:
     """Other processes can use the same topics."""
     counted_offsets: bool = True
     """Offsets begin with 0 and grow by one; otherwise they only grow."""
+    pace_seconds: float = 0.0
+    """Transactions and commits of a consumer are to begin so far apart: each costs several requests, so that a steady
+    trickle of records would keep the brokers busy. What comes after a silence need not wait."""
 
 
 Position: TypeAlias = Literal["latest", "earliest"] | bytes

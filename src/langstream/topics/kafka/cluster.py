@@ -35,6 +35,7 @@ CONNECT_SECONDS: Final = 15.0
 CONNECT_ATTEMPT_SECONDS: Final = 0.5
 TRANSACTION_MS: Final = "10000"
 """Readers of committed records wait so long for a transaction of a process that is gone for good."""
+PACE_SECONDS: Final = 0.02
 READER_GROUP: Final = "langstream-reader"
 """The client asks for a group's name even of those who have none; nothing is stored under it."""
 
@@ -73,7 +74,7 @@ class KafkaCluster:
     @property
     def capabilities(self) -> Capabilities:
         """Known once the cluster is started."""
-        return Capabilities(transactions=self._transactions, durable=True, shared=True)
+        return Capabilities(self._transactions, durable=True, shared=True, pace_seconds=PACE_SECONDS)
 
     @property
     def admin(self) -> KafkaAdmin:
