@@ -75,7 +75,7 @@ class Exchange:
             ("langstream-model", last.model),
             ("langstream-service", last.service),
         ]
-        return [*headers, ("langstream-cost", f"{sum(costs):.10g}")] if costs else headers
+        return [*headers, ("langstream-cost", _decimal(sum(costs)))] if costs else headers
 
     def _digest(self) -> bytes:
         self._content = self._content or content_digest(self.record)
@@ -88,6 +88,11 @@ class Exchange:
                 await publisher.add(chunk)
         if asked.answered is not None:
             self.answered.append(asked.answered)
+
+
+def _decimal(number: float) -> str:
+    """Without an exponent, however small."""
+    return f"{number:.12f}".rstrip("0").rstrip(".")
 
 
 def content_digest(record: SimpleRecord) -> bytes:

@@ -45,8 +45,10 @@ def encoded(chunks: Sequence[Chunk], answered: Answered) -> bytes:
 
 
 def decoded(content: bytes) -> KeptAnswer:
-    """The answer again."""
-    return _adapter().validate_json(content)
+    """The answer again. Raises ValueError for what is none."""
+    kept = _adapter().validate_json(content)
+    chunks = (replace(chunk, tokens=tuple(chunk.tokens), logprobs=tuple(chunk.logprobs)) for chunk in kept.chunks)
+    return KeptAnswer(tuple(chunks), kept.answered)
 
 
 def merged(chunks: Sequence[Chunk]) -> Chunk:

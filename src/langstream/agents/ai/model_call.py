@@ -117,4 +117,10 @@ def _plain(part: Any) -> Any:
     if not hasattr(part, "__dataclass_fields__"):
         return [_plain(item) for item in part] if isinstance(part, tuple) else part
     members = {name: getattr(part, name) for name in part.__dataclass_fields__}
-    return {name: _plain(value) for name, value in members.items() if value not in (None, "", (), False, {})}
+    return {name: _plain(value) for name, value in members.items() if _is_set(value)}
+
+
+def _is_set(value: Any) -> bool:
+    if value is None or value is False:
+        return False
+    return bool(value) or not isinstance(value, str | tuple | list | Mapping)
