@@ -137,7 +137,7 @@ def schema_registry(**login: str) -> Iterator[Registry]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = _serve
+        do_GET = do_POST = _serve  # noqa: N815 - as the library calls them
 
         def log_message(self, format: str, *arguments: Any) -> None:
             pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,9 +156,12 @@ async def test_a_member_that_does_not_poll_keeps_its_place_and_little_memory(con
     await consumer.commit({TopicPartition(name, 0): len(numbers)})
 
 
-async def test_processes_of_one_host_do_not_shut_each_other_out(connect: Open) -> None:
-    """Each believes to be the first on its host, and so takes the same transactional id."""
+async def test_processes_that_take_the_same_transactional_id_do_not_shut_each_other_out(
+    connect: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts of the same name, say: each believes to be the first there."""
     clusters = [await connect(), await connect()]
+    monkeypatch.setattr(clusters[1]._names, "_mark", lambda name: True)
     source, target = await topic(clusters[0], "source", 2), await topic(clusters[0], "target")
     numbers = [str(number) for number in range(200)]
     await send(clusters[0], source, *(SimpleRecord(number, number) for number in numbers))
@@ -197,10 +201,14 @@ async def test_a_static_member_comes_back_to_its_partitions(connect: Open) -> No
     assert len(right.assignment()) == 1
 
 
-async def test_a_static_member_that_was_replaced_owns_nothing_any_more(connect: Open) -> None:
+async def test_a_static_member_that_was_replaced_owns_nothing_any_more(
+    connect: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clusters = [await connect(), await connect()]
     name = await topic(clusters[0], "replaced")
-    first, _ = [await member(cluster, name, **{"group.instance.id": "me"}) for cluster in clusters]
+    first = await member(clusters[0], name, **{"group.instance.id": "me"})
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # a host where nobody has this name yet
+    await member(clusters[1], name, **{"group.instance.id": "me"})
     with pytest.raises(TopicError, match=r"same group\.instance\.id"):
         await first.poll(1, 60.0)
     with pytest.raises(Fenced):

@@ -185,3 +185,9 @@ def test_passwords_stay_out_of_representations() -> None:
     found = settings(sasl_username="u", sasl_password="secret")
     assert "secret" not in repr(found)
     assert "secret" not in repr(KafkaConfiguration(admin={"sasl.password": "secret"}))
+
+
+def test_clients_that_lost_every_broker_they_know_start_again_from_the_named_ones() -> None:
+    """A cluster whose brokers were all away for a while tells of none when it is back."""
+    for properties in (settings().admin(), settings().consumer("g", {}), settings().producer({})):
+        assert properties.get("metadata.recovery.strategy", "rebootstrap") == "rebootstrap"

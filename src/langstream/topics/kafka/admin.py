@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
@@ -45,7 +45,7 @@ class KafkaAdmin:
             return False
         new = NewTopic(spec.name, partitions, replicas or -1, config=config)
         try:
-            await _answer(self._client.create_topics([new], request_timeout=REQUEST_SECONDS)[spec.name])
+            await _persistently(lambda: self._client.create_topics([new], request_timeout=REQUEST_SECONDS)[spec.name])
         except KafkaException as error:
             if reason(error).code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise topic_error(error, f"creating topic {spec.name}") from error
@@ -59,7 +59,7 @@ class KafkaAdmin:
         """Records and offsets go with the topic."""
         self._catalogue.forget(name)
         try:
-            await _answer(self._client.delete_topics([name], request_timeout=REQUEST_SECONDS)[name])
+            await _persistently(lambda: self._client.delete_topics([name], request_timeout=REQUEST_SECONDS)[name])
         except KafkaException as error:
             if reason(error).code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return False
@@ -163,6 +163,8 @@ class KafkaAdmin:
         raise BrokerUnavailable(f"topic {name} was deleted, but the brokers still show it")
 
 
+REQUEST_ATTEMPTS: Final = 4
+_AWAY: Final = (KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT, KafkaError.NOT_CONTROLLER, KafkaError._TRANSPORT)
 _PAUSE: Final = 0.05
 _CHANGED: Final = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
 
@@ -186,6 +188,17 @@ def _replicas(spec: TopicSpec) -> int | None:
     if not 1 <= replicas <= 32_767:
         raise TopicError(f"topic {spec.name}: {REPLICATION} is {given!r}; expected a whole number from 1")
     return replicas
+
+
+async def _persistently(request: Callable[[], Any]) -> None:
+    """Again, while the cluster is choosing a controller."""
+    for attempt in range(REQUEST_ATTEMPTS):
+        try:
+            await _answer(request())
+            return
+        except KafkaException as error:
+            if reason(error).code() not in _AWAY or attempt + 1 == REQUEST_ATTEMPTS:
+                raise
 
 
 async def _answer(future: Any) -> Any:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from langstream.errors import BrokerUnavailable, Fenced, TopicError
@@ -149,6 +149,9 @@ class KafkaConsumer:
                     await self._feed.call(partial(self._store, claim, positions))
                     break
                 except KafkaException as error:
+                    if reason(error).code() == KafkaError._FATAL:  # somebody else has this member's instance id
+                        self._disown(list(self._owned))
+                        self.check(claim)
                     if reason(error).code() not in MOVED or attempt == ATTEMPTS:
                         raise topic_error(error, self._doing("committing")) from error
                 await asyncio.sleep(ATTEMPT_SECONDS)  # the group is changing: is the partition still ours then?

@@ -5,6 +5,7 @@ What a registry has said about an id holds for ever, so it is asked once. Creden
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import time
@@ -174,11 +175,11 @@ def _session(settings: RegistrySettings) -> aiohttp.ClientSession:
     headers = {"Accept": CONTENT, "Content-Type": CONTENT}
     if settings.token:
         headers["Authorization"] = f"Bearer {settings.token}"
-    auth = aiohttp.BasicAuth(*settings.user) if settings.user and not settings.token else None
+    elif settings.user:
+        headers["Authorization"] = f"Basic {base64.b64encode(':'.join(settings.user).encode()).decode()}"
     trust: Any = ssl.create_default_context(cafile=settings.certificates) if settings.certificates else True
     return aiohttp.ClientSession(
         headers=headers,
-        auth=auth,
         connector=aiohttp.TCPConnector(ssl=trust),
         timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
     )

@@ -22,8 +22,6 @@ _COMMON: Final = {
     "client.id": "langstream",
     "allow.auto.create.topics": "false",
     "socket.keepalive.enable": "true",
-    # Starting from the named brokers again, when none answers, leaves transactions of librdkafka 2.16 hanging for ever.
-    "metadata.recovery.strategy": "none",
     # A broker that is there but does not answer is given up after this time, and another one asked.
     "socket.timeout.ms": "10000",
 }
