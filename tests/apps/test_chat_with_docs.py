@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.apps.application import RunningApp
+from tests.apps.conftest import Place
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-with-docs"
 
@@ -51,10 +53,12 @@ def ask_until(app: RunningApp, question: str, found: str) -> str:
 
 
 def test_documents_of_every_format_are_read_and_quoted_with_their_sources(
-    start: Any, example: Path, tmp_path: Path
+    start: Any, example: Path, place: Place
 ) -> None:
-    options = ("-i", str(example / "instance.yaml"), "--data-dir", str(tmp_path / "data"), "--no-ui")
-    app = start(example / "application", *options)
+    """On Kafka, nothing but the streaming cluster of the instance is another."""
+    globals = yaml.safe_load((example / "instance.yaml").read_text())["instance"]["globals"]
+    options = place.options(**globals)
+    app = start(example / "application", *options, name=place.name)
     questions = {
         "Which port is the web page served on?": "settings.xlsx",
         "What should I do when the disk is full?": "operations.pdf",
@@ -83,5 +87,5 @@ def test_documents_of_every_format_are_read_and_quoted_with_their_sources(
         raise AssertionError("a deleted document is still quoted")
 
     assert app.stop() == 0
-    app = start(example / "application", *options)
+    app = start(example / "application", *options, name=place.name)
     assert "[faq.txt]" in ask(app, "Do I need Kafka on my laptop?")  # nothing had to be read again

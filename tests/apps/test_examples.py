@@ -1,4 +1,4 @@
-"""The examples, run and used as their README says."""
+"""The examples, run and used as their README says, on every broker."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.apps.conftest import Place
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -22,8 +24,8 @@ def count(app: Any, text: str) -> Any:
     return json.loads(json.loads(answer)["record"]["value"])
 
 
-def test_dispatch_routes_by_condition(start: Any) -> None:
-    app = start(EXAMPLES / "dispatch/application", "--ephemeral", "--no-ui")
+def test_dispatch_routes_by_condition(start: Any, place: Place) -> None:
+    app = start(EXAMPLES / "dispatch/application", *place.options(), name=place.name)
     app.produce("orders", {"country": "ch", "total": 1200})
     app.produce("orders", {"country": "ch", "total": 5000, "test": True})
     app.produce("orders", {"country": "de", "total": 10})
@@ -33,8 +35,8 @@ def test_dispatch_routes_by_condition(start: Any) -> None:
     assert warehouse == {"country": "de", "total": 10, "tax": 2.0}
 
 
-def test_dead_letters_are_retried_told_and_can_be_sent_back(start: Any) -> None:
-    app = start(EXAMPLES / "dead-letters/application", "--ephemeral", "--no-ui")
+def test_dead_letters_are_retried_told_and_can_be_sent_back(start: Any, place: Place) -> None:
+    app = start(EXAMPLES / "dead-letters/application", *place.options(), name=place.name)
     for text in ("fine", "flaky", "broken"):
         app.produce("in", text, key="k")
     assert [frame["record"]["value"] for frame in app.consume("out", 2)] == ["fine", "flaky"]
@@ -45,17 +47,16 @@ def test_dead_letters_are_retried_told_and_can_be_sent_back(start: Any) -> None:
     assert [frame["record"]["value"] for frame in app.consume("out", 3)][2] == "fixed"
 
 
-def test_the_state_of_a_custom_processor_survives_a_restart(start: Any, tmp_path: Path) -> None:
-    data = ("--data-dir", str(tmp_path / "data"), "--no-ui")
-    app = start(EXAMPLES / "custom-processor/application", *data)
+def test_the_state_of_a_custom_processor_survives_a_restart(start: Any, place: Place) -> None:
+    app = start(EXAMPLES / "custom-processor/application", *place.options(), name=place.name)
     assert count(app, "to be or not to be") == {"to": 2, "be": 2, "or": 1}
     assert app.stop() == 0
-    app = start(EXAMPLES / "custom-processor/application", *data)
+    app = start(EXAMPLES / "custom-processor/application", *place.options(), name=place.name)
     assert count(app, "be") == {"be": 3, "to": 2, "or": 1}
 
 
-def test_a_service_agent_answers_through_the_gateway(start: Any) -> None:
-    app = start(EXAMPLES / "service-agent/application", "--ephemeral", "--no-ui")
+def test_a_service_agent_answers_through_the_gateway(start: Any, place: Place) -> None:
+    app = start(EXAMPLES / "service-agent/application", *place.options(), name=place.name)
     path = f"/api/gateways/service/default/{app.name}/hello"
     deadline = time.monotonic() + 30
     while (answer := app.get(f"{path}/world"))[0] in (502, 503) and time.monotonic() < deadline:

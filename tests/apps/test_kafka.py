@@ -37,7 +37,7 @@ FILES = {
 def instance(kafka_server: Kafka, tmp_path: Path) -> Iterator[Path]:
     """An instance file that names the broker."""
     path = tmp_path / "instance.yaml"
-    admin = {"bootstrap.servers": kafka_server.bootstrap, "session.timeout.ms": 2000, "heartbeat.interval.ms": 500}
+    admin = {"bootstrap.servers": kafka_server.bootstrap, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
     cluster = {"type": "kafka", "configuration": {"admin": admin}}
     path.write_text(json.dumps({"instance": {"streamingCluster": cluster}}))
     yield path
