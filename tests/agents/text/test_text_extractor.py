@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-import threading
 import zipfile
 from collections.abc import AsyncIterator
 from types import ModuleType
@@ -15,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langstream.agents.text import archives, extraction, text_extractor
+from langstream.agents.text import archives, extraction
 from langstream.agents.text.document_kinds import DocumentKind, decoded, kind_of
 from langstream.agents.text.extraction import Extractor
 from langstream.agents.text.html_text import html_text
 from langstream.agents.text.text_extractor import TextExtractor, TextExtractorConfiguration
-from langstream.errors import AgentFailed, RecordError
+from langstream.errors import RecordError
 from langstream.records import SimpleRecord
-from langstream.sdk.contract import AgentContext, NotAttempted
+from langstream.sdk.contract import AgentContext
 
 FOREVER = 1e12
 
@@ -209,48 +208,6 @@ async def test_a_failing_document_does_not_harm_its_neighbours(extractor: TextEx
     first, bad, third = await extractor.process_batch([SimpleRecord(value) for value in values])
     assert (first, third) == ([SimpleRecord("one")], [SimpleRecord("three")])
     assert isinstance(bad, RecordError)
-
-
-async def test_an_unexpected_exception_of_a_library_is_an_error_of_the_record(
-    extractor: TextExtractor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(text_extractor, "extract", lambda record: 1 / 0)
-    error = await outcome_of(extractor, "x")
-    assert str(error) == "the document cannot be read: ZeroDivisionError: division by zero"
-
-
-async def test_slow_documents_do_not_hold_back_those_that_are_ready(
-    extractor: TextExtractor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(text_extractor, "BATCH_SECONDS", 0.0)
-    first, second = await extractor.process_batch([SimpleRecord("a"), SimpleRecord("b")])
-    assert first == [SimpleRecord("a")]
-    assert isinstance(second, NotAttempted)
-
-
-async def test_a_document_that_hangs_costs_a_thread_and_at_last_the_agent(
-    extractor: TextExtractor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate = threading.Event()
-    monkeypatch.setattr(text_extractor, "DOCUMENT_SECONDS", 0.0)
-    monkeypatch.setattr(text_extractor, "GRACE_SECONDS", 0.01)
-    monkeypatch.setattr(text_extractor, "BATCH_SECONDS", 0.05)
-    monkeypatch.setattr(text_extractor, "MAX_ABANDONED", 1)
-
-    def hang(record: SimpleRecord) -> str:
-        if record.value() == "hang":
-            gate.wait()
-        return "fine"
-
-    monkeypatch.setattr(text_extractor, "extract", hang)
-    batch = [SimpleRecord("ok"), SimpleRecord("hang"), SimpleRecord("later")]
-    fine, hung, later = await extractor.process_batch(batch)
-    assert fine == [SimpleRecord("fine")]
-    assert "takes longer than" in str(hung)
-    assert isinstance(later, NotAttempted)
-    with pytest.raises(AgentFailed, match="2 documents hang"):
-        await extractor.process_batch(batch[1:])
-    gate.set()
 
 
 async def test_batches_run_beside_each_other(extractor: TextExtractor, documents: ModuleType) -> None:

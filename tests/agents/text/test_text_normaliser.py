@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langstream.agents.text.text_normaliser import TextNormaliser, TextNormaliserConfiguration, squeezed
+from langstream.agents.text.normalising import squeezed
+from langstream.agents.text.text_normaliser import INLINE_CHARACTERS, TextNormaliser, TextNormaliserConfiguration
 from langstream.configuration.validation import check
 from langstream.errors import RecordError
 from langstream.records import SimpleRecord
 
 
-def normalised(value: Any, **options: Any) -> Any:
+async def normalised(value: Any, **options: Any) -> Any:
     """The one outcome for a record with that value."""
     model, problems = check(TextNormaliserConfiguration, options, subject="agent")
     assert model is not None, problems
-    [outcome] = TextNormaliser(model).process_batch([SimpleRecord(value, "kk", [("h", 1)])])
+    agent = TextNormaliser(model)
+    [outcome] = await agent.process_batch([SimpleRecord(value, "kk", [("h", 1)])])
+    await agent.close()
     return outcome
 
 
@@ -39,20 +42,26 @@ def normalised(value: Any, **options: Any) -> Any:
         ("\u00a0x\u00a0", "\u00a0x\u00a0"),
     ],
 )
-def test_texts(value: Any, expected: str) -> None:
-    assert normalised(value) == [SimpleRecord(expected, "kk", [("h", 1)])]
+async def test_texts(value: Any, expected: str) -> None:
+    assert await normalised(value) == [SimpleRecord(expected, "kk", [("h", 1)])]
 
 
-def test_case_may_be_kept() -> None:
-    assert normalised(" Hello\tWORLD ", **{"make-lowercase": False})[0].value() == "Hello WORLD"
+async def test_case_may_be_kept() -> None:
+    assert (await normalised(" Hello\tWORLD ", **{"make-lowercase": False}))[0].value() == "Hello WORLD"
 
 
-def test_blanks_may_be_kept() -> None:
-    assert normalised("  Hello\t\tWORLD  ", **{"trim-spaces": "false"})[0].value() == "  hello\t\tworld  "
+async def test_blanks_may_be_kept() -> None:
+    assert (await normalised("  Hello\t\tWORLD  ", **{"trim-spaces": "false"}))[0].value() == "  hello\t\tworld  "
 
 
-def test_no_value_is_an_error_of_the_record() -> None:
-    assert isinstance(normalised(None), RecordError)
+async def test_no_value_is_an_error_of_the_record() -> None:
+    assert isinstance(await normalised(None), RecordError)
+
+
+async def test_a_long_text_is_normalised_by_another_process_with_the_same_result() -> None:
+    text = "One \t Two\n\n\nThree \ud800 " * (INLINE_CHARACTERS // 20)
+    (record,) = await normalised(text)
+    assert record.value() == squeezed(text).lower()
 
 
 @given(st.text(alphabet="ab \t\n"))

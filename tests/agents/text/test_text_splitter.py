@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langstream.agents.text.splitting import Splitter
-from langstream.agents.text.text_splitter import INLINE_CHARACTERS, TextSplitter, TextSplitterConfiguration
+from langstream.agents.text import text_splitter
+from langstream.agents.text.splitting import Splitter, splitter_of
+from langstream.agents.text.text_splitter import (
+    INLINE_CHARACTERS,
+    THREAD_CHARACTERS,
+    TextSplitter,
+    TextSplitterConfiguration,
+)
 from langstream.agents.text.token_counts import length_function, remembered, utf16_length
 from langstream.configuration.validation import check
 from langstream.errors import RecordError
@@ -171,6 +177,27 @@ async def test_a_large_text_is_split_off_the_loop_with_the_same_result() -> None
     assert not isinstance(outcome, Exception)
     assert " ".join(record.value() for record in outcome) == large.strip()
     assert small == [SimpleRecord("small").with_headers(small[0].headers())]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("function", ["length", "cl100k_base"])
+async def test_a_long_text_is_split_by_another_process_with_the_same_result(function: str) -> None:
+    text = "One sentence after another, \ud83d and then\n\nparagraphs 😀 too. " * (THREAD_CHARACTERS // 50)
+    assert len(text) > THREAD_CHARACTERS
+    agent = await started(length_function=function, chunk_size=50, chunk_overlap=10)
+    [outcome, small] = await agent.process_batch([SimpleRecord(text), SimpleRecord("small")])
+    await agent.close()
+    expected = splitter_of(("\n\n", "\n", " ", ""), 50, 10, False, function).split(text)
+    assert [record.value() for record in outcome] == [chunk.text for chunk in expected]  # type: ignore[union-attr]
+    lengths = [dict(record.headers())["chunk_num_tokens"] for record in outcome]  # type: ignore[union-attr]
+    assert lengths == [str(chunk.length) for chunk in expected]
+    assert [record.value() for record in small] == ["small"]  # type: ignore[union-attr]
+
+
+async def test_a_gigantic_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_splitter, "MAX_CHARACTERS", THREAD_CHARACTERS)
+    agent = await started()
+    [outcome] = await agent.process_batch([SimpleRecord("x" * (THREAD_CHARACTERS + 1))])
+    assert "at most 200,000 are split" in str(outcome)
 
 
 async def test_an_expression_without_end_is_a_failure_of_its_record(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import Any, Final
 
-from langstream.agents.text.archives import document_type, opened
+from langstream.agents.text.archives import MAX_UNPACKED_BYTES, document_type, opened
 from langstream.agents.text.document_kinds import DocumentKind, decoded, kind_of
 from langstream.agents.text.html_text import html_text
 from langstream.errors import RecordError
 
 MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
+MAX_CHARACTERS: Final = 100_000_000
+"""Of one document with all that is in it; parts in archives and mails count again where they are put together."""
 MAX_DEPTH: Final = 4
 """Documents inside documents (mail in mail, archives in archives) are followed this deep."""
 
@@ -42,12 +44,20 @@ class Extractor:
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
+        self._characters = 0
+        self._unpacked = 0
 
     def text_of(self, data: bytes, depth: int = 0) -> str:
         """The plain text. Raises RecordError."""
-        if len(data) > MAX_DOCUMENT_BYTES:
-            raise RecordError(f"the document has {len(data):,} bytes: at most {MAX_DOCUMENT_BYTES:,} are read")
+        check_size(data)
         self._hurry()
+        text = self._text(data, depth)
+        self._characters += len(text)
+        if self._characters > MAX_CHARACTERS:
+            raise RecordError(f"the document has more than {MAX_CHARACTERS:,} characters of text")
+        return text
+
+    def _text(self, data: bytes, depth: int) -> str:
         match kind_of(data):
             case DocumentKind.TEXT:
                 return decoded(data)
@@ -109,6 +119,9 @@ class Extractor:
         if entry.is_dir():
             return ""
         self._hurry()
+        self._unpacked += entry.file_size
+        if self._unpacked > MAX_UNPACKED_BYTES:
+            raise RecordError(f"the archives in the archive unpack to more than {MAX_UNPACKED_BYTES:,} bytes")
         try:
             with archive.open(entry) as file:
                 content = file.read(entry.file_size)
@@ -179,6 +192,12 @@ class Extractor:
     def _hurry(self) -> None:
         if monotonic() > self._deadline:
             raise RecordError("reading the document takes too long")
+
+
+def check_size(data: bytes) -> None:
+    """Raises RecordError for a document that is too large to be read."""
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise RecordError(f"the document has {len(data):,} bytes: at most {MAX_DOCUMENT_BYTES:,} are read")
 
 
 def _xml_text(data: bytes) -> str:

@@ -12,12 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from struct import Struct
 from typing import Any
 
 import regex
 
 from langstream.agents.text.token_counts import Length
+from langstream.agents.text.token_counts import length_function as named_length
 from langstream.errors import RecordError
+
+_PACKED = Struct(">QQ")
 
 MATCH_SECONDS = 10.0
 """How long one search of a separator may take: an unlucky expression can take forever on some texts."""
@@ -30,6 +34,7 @@ class Separator:
         self.pattern = pattern
         self._literal = _literal(pattern)
         self._compiled: Any = regex.compile(pattern)
+        self.plain = self._literal is not None
 
     def occurs_in(self, text: str) -> bool:
         """Whether the separator is in the text; the empty one is in every text."""
@@ -95,6 +100,8 @@ class Splitter:
         self._overlap = chunk_overlap
         self._keep = keep_separator
         self._length = length
+        self.plain = all(separator.plain for separator in self._separators)
+        """Whether no separator is an expression that could take long."""
 
     def split(self, text: str) -> list[Chunk]:
         """The chunks in order; none for blank text."""
@@ -143,6 +150,39 @@ class Splitter:
             total += needed if start < index else lengths[index]
         if start < end:
             chunks.append(pieces.joined(start, end))
+
+
+def splitter_of(
+    separators: Sequence[str], chunk_size: int, chunk_overlap: int, keep_separator: bool, length_function: str
+) -> Splitter:
+    """A splitter that counts by the length function of that name. Loads its vocabulary: call it in a thread."""
+    return Splitter(
+        separators,
+        chunk_size=chunk_size,
+        chunk_overlap=chunk_overlap,
+        keep_separator=keep_separator,
+        length=named_length(length_function),
+    )
+
+
+def packed(chunks: Sequence[Chunk]) -> bytes:
+    """Chunks as bytes, for another process."""
+    parts: list[bytes] = []
+    for chunk in chunks:
+        text = chunk.text.encode("utf-8", "surrogatepass")
+        parts += (_PACKED.pack(len(text), chunk.length), text)
+    return b"".join(parts)
+
+
+def unpacked(content: bytes) -> list[Chunk]:
+    """The chunks that were packed."""
+    chunks, position = [], 0
+    while position < len(content):
+        size, length = _PACKED.unpack_from(content, position)
+        position += _PACKED.size
+        chunks.append(Chunk(content[position : position + size].decode("utf-8", "surrogatepass"), length))
+        position += size
+    return chunks
 
 
 def _choose(text: str, separators: tuple[Separator, ...]) -> tuple[Separator, tuple[Separator, ...]]:

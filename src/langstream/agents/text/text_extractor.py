@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import importlib.util
 from collections.abc import Sequence
 from time import monotonic
 
-from langstream.agents.custom.threads import AgentThread, CodeFailed
 from langstream.agents.declaration import AgentType, ComponentType
-from langstream.agents.text.document_kinds import DocumentKind, kind_of
-from langstream.agents.text.extraction import Extractor
+from langstream.agents.text.document_kinds import DocumentKind, decoded, kind_of
+from langstream.agents.text.extraction import Extractor, check_size
 from langstream.agents.text.value_text import text_of_value
+from langstream.agents.text.workers import SECONDS, Limits, Workers, cores
 from langstream.configuration.model import Configuration
 from langstream.errors import AgentFailed, RecordError
 from langstream.records import SimpleRecord
-from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, NotAttempted, Outcome
+from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outcome
 
-DOCUMENT_SECONDS = 120.0
-"""How long one document may take."""
-GRACE_SECONDS = 5.0
-"""How much longer the thread is waited for: it cannot be stopped inside a library."""
-BATCH_SECONDS = 0.25
-"""No further document of a batch is begun after this time."""
-MAX_ABANDONED = 4
-"""So many threads may hang in hostile documents before the agent gives up."""
+INLINE_BYTES = 32_768
+"""Web pages up to this size are read in a thread of this process; longer ones, and all else that is not plain text, in
+another process, where a document can take long, much memory, or the parser down."""
 
 
 class TextExtractorConfiguration(Configuration):
@@ -32,88 +27,54 @@ class TextExtractorConfiguration(Configuration):
 
 
 class TextExtractor(AsyncProcessor):
-    """Extracts in threads of its own. A document that hangs costs a thread, not the agent."""
+    """Extracts in other processes. A document that brings one down is one failed record."""
 
-    batching = Batching(max_records=16, concurrency=2, ordering="emission")
+    batching = Batching(max_records=1, concurrency=2 * cores(), ordering="emission")
 
-    def __init__(self, configuration: TextExtractorConfiguration) -> None:
-        self._idle: list[AgentThread] = []
-        self._abandoned = 0
+    def __init__(self, configuration: TextExtractorConfiguration, limits: Limits | None = None) -> None:
+        self._workers = Workers("extract", "reading the document", limits=limits or Limits())
 
     async def start(self, context: AgentContext) -> None:
-        """Load the libraries."""
-        await asyncio.to_thread(_load_libraries)
+        """See that the libraries are there; the processes load them when there is a document for them."""
+        await asyncio.to_thread(_find_libraries)
 
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """Each record with the text of its document."""
-        outcomes: list[Outcome] = []
-        thread = self._idle.pop() if self._idle else AgentThread("text-extractor")
-        work = thread.submit(_extract_all, records, outcomes)
-        limit = DOCUMENT_SECONDS + BATCH_SECONDS + GRACE_SECONDS
-        try:
-            await asyncio.wait_for(work, limit)
-        except TimeoutError:
-            return self._abandon(records, outcomes)
-        except CodeFailed as failure:
-            raise AgentFailed(f"text-extractor broke: {failure.error}") from failure.error
-        except asyncio.CancelledError:
-            thread.stop()
-            raise
-        self._idle.append(thread)
-        return [*outcomes, *(NotAttempted() for _ in records[len(outcomes) :])]
+        return [await self._outcome(record) for record in records]
 
     async def close(self) -> None:
-        """Let the threads go."""
-        while self._idle:
-            self._idle.pop().stop()
+        """Let the processes go."""
+        await self._workers.close()
 
-    def _abandon(self, records: Sequence[SimpleRecord], outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-        self._abandoned += 1
-        if self._abandoned > MAX_ABANDONED:
-            raise AgentFailed(f"{self._abandoned} documents hang in text extraction: the agent must be started anew")
-        finished = list(outcomes)
-        error = RecordError(f"reading the document takes longer than {DOCUMENT_SECONDS:g} s")
-        rest = records[len(finished) + 1 :]
-        return [*finished, error, *(NotAttempted() for _ in rest)]
-
-
-def _extract_all(records: Sequence[SimpleRecord], outcomes: list[Outcome]) -> None:
-    """Fill in the outcomes, as far as time allows; the first record is always attempted."""
-    enough = monotonic() + BATCH_SECONDS
-    for record in records:
-        outcomes.append(_outcome(record))
-        if monotonic() > enough:
-            return
-
-
-def _outcome(record: SimpleRecord) -> Outcome:
-    try:
-        return [record.with_value(extract(record))]
-    except RecordError as error:
-        return error
-    except Exception as error:  # libraries meet hostile documents here
-        return RecordError(f"the document cannot be read: {type(error).__name__}: {error}")
-
-
-def extract(record: SimpleRecord) -> str:
-    """The text of the record's document. Raises RecordError."""
-    value = record.value()
-    if isinstance(value, bytes):
-        return Extractor(monotonic() + DOCUMENT_SECONDS).text_of(value)
-    text = text_of_value(record)
-    data = text.encode("utf-8", "surrogatepass")
-    return text if kind_of(data) is DocumentKind.TEXT else Extractor(monotonic() + DOCUMENT_SECONDS).text_of(data)
-
-
-def _load_libraries() -> None:
-    for name in ("kreuzberg", "pypdfium2", "selectolax.lexbor"):
+    async def _outcome(self, record: SimpleRecord) -> Outcome:
         try:
-            importlib.import_module(name)
-        except ImportError:
+            return [record.with_value(await self._text(record))]
+        except RecordError as error:
+            return error
+
+    async def _text(self, record: SimpleRecord) -> str:
+        value = record.value()
+        text = None if isinstance(value, bytes) else text_of_value(record)
+        data = value if isinstance(value, bytes) else (text or "").encode("utf-8", "surrogatepass")
+        check_size(data)
+        kind = kind_of(data)
+        if kind is DocumentKind.TEXT:
+            return decoded(data) if text is None else text
+        if kind is DocumentKind.HTML and len(data) <= INLINE_BYTES:
+            return await asyncio.to_thread(_inline, data)
+        return (await self._workers.ask(data)).decode()
+
+
+def _inline(data: bytes) -> str:
+    return Extractor(monotonic() + SECONDS).text_of(data)
+
+
+def _find_libraries() -> None:
+    for name in ("kreuzberg", "pypdfium2", "selectolax"):
+        if importlib.util.find_spec(name) is None:
             raise AgentFailed(
-                f"text-extractor needs the package '{name.partition('.')[0]}'. "
-                "Install it with: pip install 'langstream[text]'"
-            ) from None
+                f"text-extractor needs the package '{name}'. Install it with: pip install 'langstream[text]'"
+            )
 
 
 AGENT = AgentType(
@@ -124,7 +85,8 @@ AGENT = AgentType(
     summary="Extracts the plain text of documents: PDF, Office, OpenDocument, HTML, mail, e-books, archives.",
     description="""\
 The kind of document is told from its content. Plain text passes as it is; images, sound and video give an empty text.
-Damaged, encrypted and outrageously large documents are failures of their record. Works offline, without OCR.""",
+Damaged, encrypted and outrageously large documents are failures of their record: each is read in a process of its own
+kind, within limits of time and memory. Works offline, without OCR.""",
     family="text",
     example="""\
 - type: text-extractor

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
 from collections.abc import Sequence
 
 from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType
+from langstream.agents.text.normalising import normalised
 from langstream.agents.text.value_text import text_of_value
+from langstream.agents.text.workers import Workers, cores
 from langstream.configuration.model import Configuration
 from langstream.errors import RecordError
 from langstream.records import SimpleRecord
-from langstream.sdk.contract import Outcome, Processor
+from langstream.sdk.contract import AsyncProcessor, Batching, Outcome
 
-SQUEEZES = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\t+", " "),
-        (r" +", " "),
-        (r"\n\n\n", "\n\n"),
-        (r"(?: \n\n)+", " \n\n"),
-        (r"(?: \n)+", "\n"),
-        (r"\n ", "\n"),
-    )
-)
-"""Applied in this order, each in one pass: four newlines become three, as they always did."""
-
-ASCII_BLANKS = "".join(map(chr, range(33)))
-"""What is trimmed at both ends: everything up to the blank, but no other Unicode spaces."""
+INLINE_CHARACTERS = 200_000
+"""Longer texts are left to another process: the event loop does not wait for them."""
 
 
 class TextNormaliserConfiguration(Configuration):
@@ -40,32 +29,33 @@ class TextNormaliserConfiguration(Configuration):
     )
 
 
-class TextNormaliser(Processor):
+class TextNormaliser(AsyncProcessor):
     """Normalises the text of the value; the result is always text."""
+
+    batching = Batching(max_records=100, concurrency=cores(), ordering="emission")
 
     def __init__(self, configuration: TextNormaliserConfiguration) -> None:
         self._lower = configuration.make_lowercase
         self._trim = configuration.trim_spaces
+        self._workers = Workers("normalise", "normalising the text", {"trim": self._trim, "lower": self._lower})
 
-    def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
+    async def close(self) -> None:
+        """Let the processes go, if there are any."""
+        await self._workers.close()
+
+    async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """Each record with its text normalised."""
-        return [self._outcome(record) for record in records]
+        return await asyncio.gather(*map(self._outcome, records))
 
-    def _outcome(self, record: SimpleRecord) -> Outcome:
+    async def _outcome(self, record: SimpleRecord) -> Outcome:
         try:
             text = text_of_value(record)
+            if len(text) <= INLINE_CHARACTERS:
+                return [record.with_value(normalised(text, self._trim, self._lower))]
+            content = await self._workers.ask(text.encode("utf-8", "surrogatepass"))
         except RecordError as error:
             return error
-        if self._trim:
-            text = squeezed(text)
-        return [record.with_value(text.lower() if self._lower else text)]
-
-
-def squeezed(text: str) -> str:
-    """The text with its blanks, tabs and newlines squeezed and both ends trimmed."""
-    for pattern, replacement in SQUEEZES:
-        text = pattern.sub(replacement, text)
-    return text.strip(ASCII_BLANKS)
+        return [record.with_value(content.decode("utf-8", "surrogatepass"))]
 
 
 AGENT = AgentType(

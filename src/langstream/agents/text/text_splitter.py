@@ -10,9 +10,10 @@ import regex
 from pydantic import AfterValidator, Field, model_validator
 
 from langstream.agents.declaration import AgentType, ComponentType, Finding, PlanContext
-from langstream.agents.text.splitting import Splitter
-from langstream.agents.text.token_counts import BUNDLED, LengthFunction, available, length_function, utf16_length
+from langstream.agents.text.splitting import Chunk, Splitter, splitter_of, unpacked
+from langstream.agents.text.token_counts import BUNDLED, LengthFunction, available, utf16_length
 from langstream.agents.text.value_text import replaced_headers, text_of_value
+from langstream.agents.text.workers import Workers, cores
 from langstream.configuration.model import Configuration, Text
 from langstream.errors import RecordError
 from langstream.records import SimpleRecord
@@ -20,6 +21,11 @@ from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outc
 
 INLINE_CHARACTERS = 20_000
 """Batches with less text than this are split on the event loop: about a millisecond, less than a hop is worth."""
+THREAD_CHARACTERS = 200_000
+"""Longer texts are split by another process: it does not share the interpreter with the event loop."""
+MAX_CHARACTERS = 64_000_000
+"""Longer texts are refused."""
+_OPTIONS = ("separators", "chunk_size", "chunk_overlap", "keep_separator", "length_function")
 
 
 def _compiles(pattern: str) -> str:
@@ -69,58 +75,77 @@ class TextSplitterConfiguration(Configuration):
 class TextSplitter(AsyncProcessor):
     """Splits the text of the value. Every chunk keeps the record's key and headers and gets four more."""
 
-    batching = Batching(max_records=100, concurrency=2, ordering="emission")
+    batching = Batching(max_records=100, concurrency=cores(), ordering="emission")
 
     def __init__(self, configuration: TextSplitterConfiguration) -> None:
-        self._configuration = configuration
+        self._options = {name: getattr(configuration, name) for name in _OPTIONS}
         self._splitter: Splitter | None = None
+        self._workers = Workers("split", "splitting the text", self._options)
 
     async def start(self, context: AgentContext) -> None:
         """Load the vocabulary."""
-        options = self._configuration
-        self._splitter = Splitter(
-            options.separators,
-            chunk_size=options.chunk_size,
-            chunk_overlap=options.chunk_overlap,
-            keep_separator=options.keep_separator,
-            length=await asyncio.to_thread(length_function, options.length_function),
-        )
+        self._splitter = await asyncio.to_thread(lambda: splitter_of(**self._options))
+
+    async def close(self) -> None:
+        """Let the processes go, if there are any."""
+        await self._workers.close()
 
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """The chunks of every record, in order; blank text has none."""
+        texts = [_text_or_error(record) for record in records]
+        short = {i: text for i, text in enumerate(texts) if isinstance(text, str) and len(text) <= THREAD_CHARACTERS}
+        long = {i: text for i, text in enumerate(texts) if isinstance(text, str) and i not in short}
         assert self._splitter is not None
-        outcomes: list[Outcome | str] = [_text_or_error(record) for record in records]
-        if sum(len(outcome) for outcome in outcomes if isinstance(outcome, str)) <= INLINE_CHARACTERS:
-            return self._split_all(records, outcomes)
-        return await asyncio.to_thread(self._split_all, records, outcomes)
-
-    def _split_all(self, records: Sequence[SimpleRecord], texts: Sequence[Outcome | str]) -> list[Outcome]:
+        if self._splitter.plain and sum(map(len, short.values())) <= INLINE_CHARACTERS:
+            found = self._split_all(short.values())
+        else:
+            found = await asyncio.to_thread(self._split_all, short.values())
+        chunks = dict(zip(short, found, strict=True))
+        if long:
+            chunks.update(zip(long, await asyncio.gather(*map(self._split_elsewhere, long.values())), strict=True))
         return [
-            self._chunks(record, text) if isinstance(text, str) else text
-            for record, text in zip(records, texts, strict=True)
+            text if not isinstance(text, str) else _outcome(record, chunks[i])
+            for i, (record, text) in enumerate(zip(records, texts, strict=True))
         ]
 
-    def _chunks(self, record: SimpleRecord, text: str) -> Outcome:
+    def _split_all(self, texts: Iterable[str]) -> list[list[Chunk] | RecordError]:
         assert self._splitter is not None
+        found: list[list[Chunk] | RecordError] = []
+        for text in texts:
+            try:
+                found.append(self._splitter.split(text))
+            except RecordError as error:
+                found.append(error)
+        return found
+
+    async def _split_elsewhere(self, text: str) -> list[Chunk] | RecordError:
+        """Long texts are cut by another process, on another core."""
+        if len(text) > MAX_CHARACTERS:
+            return RecordError(f"the text has {len(text):,} characters: at most {MAX_CHARACTERS:,} are split")
         try:
-            chunks = self._splitter.split(text)
+            return unpacked(await self._workers.ask(text.encode("utf-8", "surrogatepass")))
         except RecordError as error:
             return error
-        count = str(len(chunks))
-        return [
-            record.with_value(chunk.text).with_headers(
-                replaced_headers(
-                    record,
-                    [
-                        ("chunk_id", str(index)),
-                        ("chunk_text_length", str(utf16_length(chunk.text))),
-                        ("chunk_num_tokens", str(chunk.length)),
-                        ("text_num_chunks", count),
-                    ],
-                )
+
+
+def _outcome(record: SimpleRecord, chunks: list[Chunk] | RecordError) -> Outcome:
+    if isinstance(chunks, RecordError):
+        return chunks
+    count = str(len(chunks))
+    return [
+        record.with_value(chunk.text).with_headers(
+            replaced_headers(
+                record,
+                [
+                    ("chunk_id", str(index)),
+                    ("chunk_text_length", str(utf16_length(chunk.text))),
+                    ("chunk_num_tokens", str(chunk.length)),
+                    ("text_num_chunks", count),
+                ],
             )
-            for index, chunk in enumerate(chunks)
-        ]
+        )
+        for index, chunk in enumerate(chunks)
+    ]
 
 
 def _text_or_error(record: SimpleRecord) -> str | Outcome:
