@@ -151,7 +151,7 @@ def latency(
 def _feed(bootstrap: str, topic: str, payload: bytes, rate: int, found: list[float], done: object, most: float) -> None:
     producer = Producer({
         "bootstrap.servers": bootstrap, "linger.ms": 1, "compression.type": "lz4", "partitioner": "murmur2_random",
-        "queue.buffering.max.messages": 0,
+        "queue.buffering.max.messages": 0, "log_level": 0,
     })  # fmt: skip
     began = time.monotonic()
     sent = 0
@@ -169,7 +169,7 @@ def _feed(bootstrap: str, topic: str, payload: bytes, rate: int, found: list[flo
 def _read(bootstrap: str, topic: str, found: list[float], stop: threading.Event) -> None:
     consumer = Consumer({
         "bootstrap.servers": bootstrap, "group.id": "reader", "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest", "enable.auto.commit": False, "fetch.wait.max.ms": 5,
+        "auto.offset.reset": "earliest", "enable.auto.commit": False, "fetch.wait.max.ms": 5, "log_level": 0,
     })  # fmt: skip
     partitions = consumer.list_topics(topic, 10).topics[topic].partitions
     consumer.assign([TopicPartition(topic, number, 0) for number in partitions])

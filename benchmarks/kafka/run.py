@@ -24,7 +24,9 @@ from measure import Broker, Latency, Speed, latency, speed
 from tests.servers.kafka import kafka
 
 _T = TypeVar("_T")
-TOPICS = {"log.retention.ms": "-1", "log.segment.bytes": "268435456"}
+TOPICS = {"log.retention.ms": "-1", "log.segment.bytes": "268435456", "broker.session.timeout.ms": "30000"}
+LATENCY = (200, 4)
+"""Bytes and partitions for which latency is measured, unless all of it is asked for."""
 
 
 def payload(size: int, number: int) -> bytes:
@@ -99,7 +101,7 @@ def main() -> None:
     parser.add_argument("--size", action="append", type=int)
     parser.add_argument("--partitions", action="append", type=int)
     parser.add_argument("--guarantee", action="append", choices=["least", "exact"])
-    parser.add_argument("--no-latency", action="store_true")
+    parser.add_argument("--latency", choices=["some", "all", "none"], default="some", help="some: 200 B, 4 partitions")
     parser.add_argument("--most-rate", type=int, default=10_000, help="records per second where latency is measured")
     options = parser.parse_args()
     contestants = [each for each in CONTESTANTS if not options.only or each.name in options.only]
@@ -138,7 +140,7 @@ def compare(
         if contestant.script == "bare.py":
             bare = found.per_processor_second
         late = None
-        if not options.no_latency:
+        if options.latency == "all" or (options.latency == "some" and (size, partitions) == LATENCY):
             rate = min(int(found.per_second / 2), options.most_rate)
             late = attempted(
                 contestant,

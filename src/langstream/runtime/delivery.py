@@ -200,7 +200,7 @@ class Delivery:
             if self.transactional:
                 await self._transact(finished)
             else:
-                await self._patiently(lambda: self._intake.commit(finished))
+                await self._while_ours(finished, lambda: self._intake.commit(finished))
         except BaseException as error:
             for tracker, units in finished.items():
                 tracker.put_back(units)
@@ -221,15 +221,17 @@ class Delivery:
                     sends.setdefault(topic, []).extend(records)
         offsets = intake.offsets(finished)
         if sends:
-            await self._patiently(lambda: self._producer.transact(list(sends.items()), intake.consumer, offsets))
+            batches = list(sends.items())
+            await self._while_ours(finished, lambda: self._producer.transact(batches, intake.consumer, offsets))
         else:
-            await self._patiently(lambda: intake.consumer.commit(offsets))
+            await self._while_ours(finished, lambda: intake.consumer.commit(offsets))
         self._owner.written(sum(len(records) for records in sends.values()))
 
     def _recovered(self, finished: Mapping[Tracker, Sequence[Unit]], error: BaseException) -> bool:
         """Whether another try makes sense after what was done about the error."""
         if isinstance(error, Fenced):
-            if isinstance(self._intake, TopicIntake) and self._intake.fenced(finished.keys()):
+            moved = any(tracker.dropped for tracker in finished)
+            if isinstance(self._intake, TopicIntake) and (self._intake.fenced(finished.keys()) or moved):
                 _log.info("%s", error)
                 return True
             raise Rejoin(str(error)) from error
@@ -241,6 +243,19 @@ class Delivery:
         for unit, bad in culprits:
             self._owner.unwritable(unit, bad)
         return bool(culprits)
+
+    async def _while_ours(
+        self, finished: Mapping[Tracker, Sequence[Unit]], call: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Patiently, but not for records of partitions that went away meanwhile, even if they came back since: then
+        the same records were read anew, and will be delivered as such."""
+
+        async def attempt() -> None:
+            if any(tracker.dropped for tracker in finished):
+                raise Fenced("a partition moved while the broker could not be reached; its records are delivered again")
+            await call()
+
+        await self._patiently(attempt)
 
     async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
         """Try again while the broker is away: nothing was acknowledged."""

@@ -80,6 +80,7 @@ class Watcher:
         self._consumer = Consumer({
             "bootstrap.servers": bootstrap, "group.id": "watcher", "isolation.level": "read_committed",
             "enable.auto.commit": False, "auto.offset.reset": "earliest", "log_level": 0,
+            "socket.timeout.ms": 3000,
         })  # fmt: skip
         self._thread = threading.Thread(target=self._run, daemon=True)
 

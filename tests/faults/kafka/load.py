@@ -30,6 +30,8 @@ class Load:
             "partitioner": "murmur2_random",
             "linger.ms": 5,
             "message.timeout.ms": 0,
+            "request.timeout.ms": 3000,  # a broker that hangs shall not be what recovery waits for here
+            "socket.timeout.ms": 3000,
             "log_level": 0,
         })  # fmt: skip
         self._thread = threading.Thread(target=self._run, daemon=True)
