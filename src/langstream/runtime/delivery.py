@@ -113,7 +113,8 @@ class Delivery:
 
     async def flush(self) -> None:
         """Deliver what is finished now, without minding the pace."""
-        self._pace_seconds = self._not_before = 0.0
+        self._pace_seconds = 0.0
+        self._wake.set()  # for what waited for its time
         await self._deliver()
 
     async def _deliver(self) -> None:
