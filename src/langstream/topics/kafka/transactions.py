@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -28,6 +29,9 @@ CALL_SECONDS: Final = 10.0
 PROBE_ATTEMPTS: Final = 3
 COMMIT_ATTEMPTS: Final = 6
 """Of `CALL_SECONDS` each: longer than a transaction may last, so that its fate is decided then."""
+
+FENCED_SECONDS: Final = 60.0
+"""The brokers themselves fence a transaction that took too long. Twice in this time, it is another process."""
 
 _log = logging.getLogger(__name__)
 _TAKEN: Final = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
@@ -58,6 +62,7 @@ class Transactions:
         self._acquainted = Acquaintance(threads)
         self._name: str | None = None
         self._own_name: str | None = None
+        self._fenced_at = float("-inf")
         self._working = asyncio.Lock()
 
     async def run(self, sends: Sequence[Batch], consumer: KafkaConsumer, claim: Claim) -> None:
@@ -160,7 +165,12 @@ class Transactions:
         return client
 
     async def _lost_name(self, error: KafkaException) -> None:
-        if reason(error).code() in _TAKEN and self._name is not None:
+        if reason(error).code() not in _TAKEN or self._name is None:
+            return
+        before, self._fenced_at = self._fenced_at, time.monotonic()
+        if self._fenced_at - before > FENCED_SECONDS:
+            _log.info("the brokers ended a transaction of %s; going on", self._own_name or self._name)
+        else:
             self._own_name = alone(self._name)
             _log.warning("another process uses the transactional id %s; going on as %s", self._name, self._own_name)
 
