@@ -54,10 +54,10 @@ class Registry:
             case "POST", ["subjects", subject, "versions"]:
                 return {"id": self._register(subject, body)}
             case "POST", ["subjects", subject]:
-                number = self._number(body)
-                if number not in self._numbers(subject):
+                known = self._number(body)
+                if known is None or known not in self._numbers(subject):
                     raise Refusal(404, 40403, "Schema not found")
-                return self._version(subject, number)
+                return self._version(subject, known)
         raise Refusal(404, 404, "HTTP 404 Not Found")
 
     def _numbers(self, subject: str) -> list[int]:

@@ -43,6 +43,7 @@ class KafkaReader:
         self._starts: dict[int, int] = {}
         self._wake = asyncio.Event()
         self._failure: TopicError | None = None
+        self._fed: asyncio.Task[None] | None = None
         self._started = self._closed = False
 
     async def start(self) -> None:
@@ -55,7 +56,6 @@ class KafkaReader:
             buffer.known = bounds[number][1]
             buffer.end = offset if offset == buffer.known else None
             self._buffers.open(buffer)
-        await self._feed.start()
         self._started = True
 
     async def read(self, max_records: int, timeout_seconds: float) -> Sequence[Fetched]:
@@ -67,6 +67,7 @@ class KafkaReader:
                 raise self._failure
             if not self._started or self._closed:
                 raise RuntimeError("the reader is not started, or closed")
+            await self._feeding()
             if self._form is not None:
                 await self._form.learn()
             fetched, count, size = self._buffers.take(max_records)
@@ -84,6 +85,13 @@ class KafkaReader:
             except TimeoutError:
                 if not self._buffers.complete():
                     return ()
+
+    async def _feeding(self) -> None:
+        """The client is made by the first read: a session that joins others at the end of the topic needs none."""
+        if self._fed is None:
+            self._fed = asyncio.create_task(self._feed.start(), name=f"start of a kafka reader of {self._topic}")
+        if not self._fed.done() or self._fed.exception():
+            await asyncio.shield(self._fed)
 
     def next_offsets(self) -> Mapping[int, int]:
         """After what `read` returned; records read ahead do not count."""
