@@ -7,9 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers import stores
 from tests.servers.kafka import Kafka, kafka, missing
 from tests.servers.pulsar import Pulsar, pulsar, running
 from tests.servers.pulsar import missing as pulsar_missing
+from tests.servers.stores import cassandra_server, opensearch_server, solr_server
+
+__all__ = ["cassandra_server", "opensearch_server", "solr_server"]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -20,6 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("kafka"))
         if "pulsar_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("pulsar"))
+        store = stores.group(item)
+        if store is not None:
+            item.add_marker(pytest.mark.xdist_group(store))
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +37,8 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
         if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
             pytest.fail(f"no Kafka: {reason}")
         pytest.skip(f"no Kafka: {reason}")
-    with kafka(tmp_path_factory.mktemp("kafka")) as server:
+    patient = {"broker.session.timeout.ms": "60000"}  # a slow machine is not a dead broker
+    with kafka(tmp_path_factory.mktemp("kafka"), properties=patient) as server:
         yield server
 
 
@@ -46,5 +54,5 @@ def pulsar_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pulsar]:
         if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
             pytest.fail(f"no Pulsar: {reason}")
         pytest.skip(f"no Pulsar: {reason}")
-    with pulsar(tmp_path_factory.mktemp("pulsar")) as server:
+    with pulsar(tmp_path_factory.mktemp("pulsar"), secured=True) as server:
         yield server

@@ -32,6 +32,8 @@ class StoreBench(ABC):
     """The way to the server, None where the store is embedded."""
     bad: Row = {"text": "bad", "year": 1, "vector": [1.0, 2.0]}  # noqa: RUF012
     """A value that the store refuses."""
+    made_up_keys = False
+    """Whether a key that is null is made of the record's content."""
     resource_type = "vector-database"
     directory: Path | None = None
     """The data directory."""

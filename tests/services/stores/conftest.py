@@ -10,22 +10,41 @@ import pytest
 from langstream.services.stores.connection import connect
 from langstream.services.stores.contract import Store
 from tests.services.stores import postgres_server
+from tests.services.stores.astra_vector_db.bench import astra_vector_db_bench, data_api
 from tests.services.stores.bench import StoreBench, need
+from tests.services.stores.cassandra.bench import cassandra_bench
+from tests.services.stores.chroma_bench import chroma_bench, chroma_port
 from tests.services.stores.milvus_bench import milvus_bench, milvus_port
+from tests.services.stores.opensearch.bench import opensearch_bench
+from tests.services.stores.pinecone_bench import pinecone_bench
+from tests.services.stores.qdrant_bench import qdrant_bench
 from tests.services.stores.redis_bench import redis_bench, redis_port
+from tests.services.stores.solr.bench import solr_bench
 from tests.services.stores.sql_benches import SqlBench, mariadb_bench, mariadb_port, postgresql_bench
 
 __all__ = [
+    "astra_vector_db_bench",
+    "cassandra_bench",
+    "chroma_bench",
+    "chroma_port",
+    "data_api",
     "mariadb_bench",
     "mariadb_port",
     "milvus_bench",
     "milvus_port",
+    "opensearch_bench",
+    "pinecone_bench",
     "postgresql_bench",
+    "qdrant_bench",
     "redis_bench",
     "redis_port",
+    "solr_bench",
 ]
 
 MEMBERS = [
+    "chroma",
+    "qdrant",
+    "pinecone",
     "herddb",
     "sqlite",
     "duckdb",
@@ -33,6 +52,10 @@ MEMBERS = [
     "postgresql",
     "mariadb",
     "redis",
+    "cassandra",
+    "opensearch",
+    "solr",
+    "astra_vector_db",
 ]
 """The stores of the contract suite; each has a fixture `<name>_bench`."""
 

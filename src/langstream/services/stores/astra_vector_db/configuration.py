@@ -56,5 +56,5 @@ class AstraVectorDbSinkConfiguration(SinkConfiguration):
 
     def columns(self) -> list[Column]:
         """The fields, and an id where none is among them."""
-        columns = [Column(field.name, field.expression, field.name == ID, field.name == ID) for field in self.fields]
+        columns = [Column(field.name, field.expression, key=field.name == ID) for field in self.fields]
         return columns if any(column.key for column in columns) else [Column(ID, None, True, True), *columns]
