@@ -98,9 +98,9 @@ class VectorDbSink(Sink):
             found = value(working)
             if found is None and column.generated and deletes:
                 return None
-            if found is None and not column.generated:
+            if found is None and not (column.generated or column.optional):
                 raise RecordError(f"the key '{column.name}' of the row is null{_source(column)}")
-            key[column.name] = content_id(record) if found is None else found
+            key[column.name] = content_id(record) if found is None and column.generated else found
         values = None if deletes else {column.name: value(working) for column, value in self._others}
         return Write(key, values, record.timestamp())
 

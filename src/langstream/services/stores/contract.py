@@ -34,13 +34,14 @@ class Column:
 
     Stores with a notation of their own give a function of the working record in place of an expression.
     A `generated` key is made up where its expression gives null, so that a record that comes again meets its own row;
-    other keys may not be null.
+    other keys may not be null, but for `optional` ones.
     """
 
     name: str
     expression: str | Callable[[Any], Any] | None
     key: bool = False
     generated: bool = False
+    optional: bool = False
 
 
 class SinkConfiguration(Configuration):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, Field
@@ -45,3 +45,12 @@ def all_different(fields: Iterable[Named]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"fields: {', '.join(repeated)} stands there more than once")
+
+
+def key_names(fields: Sequence[KeyField]) -> tuple[str, ...]:
+    """The fields that are marked as primary key, or else the one of the name `id`. Raises ValueError without any."""
+    marked = tuple(field.name for field in fields if field.primary_key)
+    found = marked or tuple(field.name for field in fields if field.name == "id")
+    if not found:
+        raise ValueError("fields: one needs primary-key: true, or the name id")
+    return found

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from langstream.configuration.model import Configuration, Secret, Text
 from langstream.services.stores.contract import Column, SinkConfiguration
-from langstream.services.stores.fields import KeyField, all_different
+from langstream.services.stores.fields import KeyField, all_different, key_names
 
 
 class RedisConfiguration(Configuration):
@@ -36,16 +36,10 @@ class RedisSinkConfiguration(SinkConfiguration):
     @model_validator(mode="after")
     def _has_a_key(self) -> RedisSinkConfiguration:
         all_different(self.fields)
-        if not self.key_names():
-            raise ValueError("fields: one needs primary-key: true, or the name id")
+        key_names(self.fields)
         return self
-
-    def key_names(self) -> tuple[str, ...]:
-        """The fields that are marked, or else the one of the name `id`."""
-        marked = tuple(field.name for field in self.fields if field.primary_key)
-        return marked or tuple(field.name for field in self.fields if field.name == "id")
 
     def columns(self) -> list[Column]:
         """The fields of the hash."""
-        keys = self.key_names()
+        keys = key_names(self.fields)
         return [Column(field.name, field.expression, field.name in keys) for field in self.fields]
