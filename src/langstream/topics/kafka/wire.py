@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from langstream.records import SimpleRecord
@@ -35,11 +36,21 @@ class Payload(NamedTuple):
     timestamp: int
 
 
+_new: Any = object.__new__
+_payload: Any = partial(tuple.__new__, Payload)  # not by its constructor, for the same reason as below
+
+
 def payloads(rows: Iterable[Row]) -> list[Payload]:
     """The rows for the producer."""
     limit = time.time_ns() // 1_000_000 + FUTURE_MS
-    made = []
+    made: list[Payload] = []
     for timestamp, key, value, headers in rows:
+        if headers is None and 0 < timestamp < limit and type(value) is str and (key is None or type(key) is str):
+            try:  # the usual case
+                made.append(_payload((None if key is None else key.encode(), value.encode(), None, timestamp)))
+                continue
+            except UnicodeEncodeError:
+                pass
         types: dict[str, Any] = {}
         if key is not None:
             key = _written(key, types, "k")
@@ -78,7 +89,11 @@ def records(messages: Sequence[Any], topic: str) -> tuple[list[int], list[Simple
                 key = key.decode()
             except UnicodeDecodeError:  # bytes
                 pass
-        found.append(SimpleRecord(value, key, headers, topic, timestamp if timestamp >= 0 else None))
+        record = _new(SimpleRecord)  # not by its constructor, which would take twice the time
+        record._value, record._key, record._headers = value, key, headers or ()
+        record._origin, record._timestamp = topic, timestamp if timestamp >= 0 else None
+        record.destination = None
+        found.append(record)
     return offsets, found
 
 
