@@ -79,7 +79,10 @@ class McpEntry(ToolEntry):
 
     type: Literal["mcp"]
     name: Text = Field(min_length=1, description="What the server is called here, in messages and metrics.")
-    command: Text | None = Field(None, description="The program to start; it is spoken to over its standard streams.")
+    command: Text | None = Field(
+        None,
+        description="The program to start, in the application's directory; it is spoken to over its standard streams.",
+    )
     args: list[Text] = Field([], description="Its arguments. Everybody on the machine can read them: no secrets here.")
     env: dict[str, Secret] = Field({}, description="Environment variables of the program.", repr=False)
     url: Text | None = Field(None, description="The address of a server that is there, by streamable HTTP.")

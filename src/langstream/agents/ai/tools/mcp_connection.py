@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from langstream.agents.ai.tools.configuration import McpEntry
@@ -34,8 +35,11 @@ LONGEST_LINE: Final = 2000
 class McpConnection:
     """`prepare` is called with every new client before calls may use it."""
 
-    def __init__(self, entry: McpEntry, agent_id: str, prepare: Callable[[Client], Awaitable[None]]) -> None:
+    def __init__(
+        self, entry: McpEntry, agent_id: str, directory: Path | None, prepare: Callable[[Client], Awaitable[None]]
+    ) -> None:
         self._entry = entry
+        self._directory = directory
         self._agent_id = agent_id
         self._prepare = prepare
         self._secrets = (*entry.env.values(), *entry.headers.values())
@@ -143,7 +147,9 @@ class McpConnection:
             await stack.enter_async_context(client)
             return streamable_http_client(entry.url, http_client=client)
         assert entry.command is not None
-        parameters = StdioServerParameters(command=entry.command, args=entry.args, env=dict(entry.env))
+        parameters = StdioServerParameters(
+            command=entry.command, args=entry.args, env=dict(entry.env), cwd=self._directory
+        )
         return stdio_client(parameters, errlog=await stack.enter_async_context(self._standard_error()))
 
     @asynccontextmanager

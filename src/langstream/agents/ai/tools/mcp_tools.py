@@ -46,7 +46,7 @@ class McpTools(Toolbox):
         """Start the server, and learn what it offers. Raises AgentFailed."""
         if not mcp_is_installed():
             raise AgentFailed(f"tools of MCP servers need a library that is not installed: {INSTALL}")
-        self._connection = McpConnection(self._entry, context.agent_id, self._learn)
+        self._connection = McpConnection(self._entry, context.agent_id, context.code_directory, self._learn)
         await self._connection.start()
 
     async def close(self) -> None:

@@ -61,7 +61,7 @@ def signature_of(function: Callable[..., Any], name: str) -> Signature:
     names: dict[str, str] = {}
     for index, (parameter_name, parameter) in enumerate(parameters.items()):
         default = ... if parameter.default is parameter.empty else parameter.default
-        words = {"description": told[parameter_name]} if parameter_name in told else {}
+        words: dict[str, Any] = {"description": told[parameter_name]} if parameter_name in told else {}
         field = Field(default, alias=parameter_name, **words)
         fields[f"p{index}"] = (hints.get(parameter_name, Any), field)  # its own name might mean something to pydantic
         names[f"p{index}"] = parameter_name
