@@ -165,9 +165,9 @@ class Kafka:
 
         if self._admin is None:
             self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        names = [name for name in self._admin.list_topics(timeout=10).topics if not name.startswith("__")]
+        names = [name for name in self._admin.list_topics(timeout=60).topics if not name.startswith("__")]
         for answer in self._admin.delete_topics(names).values() if names else ():
-            answer.result(10)
+            answer.result(60)
 
     def kill(self, number: int) -> None:
         """SIGKILL one."""
