@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -161,6 +162,12 @@ async def test_values_of_every_kind_are_taken_as_text(value: Any) -> None:
     assert [record.value() for record in await chunks(value, chunk_size=50, chunk_overlap=0)] == [expected]
 
 
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("text", ["", " ", "\n\n", "\t \n"])
+async def test_empty_and_blank_texts_have_no_chunks(text: str, keep: bool) -> None:
+    assert await chunks(text, keep_separator=keep) == []
+
+
 async def test_a_record_without_value_fails_alone() -> None:
     agent = await started()
     bad, good = await agent.process_batch([SimpleRecord(None), SimpleRecord("x")])
@@ -239,8 +246,15 @@ def test_numbers_may_be_text() -> None:
 TEXTS = st.text(alphabet="ab \n.😀é", max_size=80)
 
 
-def reference(text: str, separators: Sequence[str], size: int, overlap: int) -> list[str]:
-    """The rules written down plainly, for plain separators and lengths in UTF-16 units."""
+def reference(
+    text: str,
+    separators: Sequence[str],
+    size: int,
+    overlap: int,
+    keep: bool = False,
+    length: Callable[[str], int] = utf16_length,
+) -> list[str]:
+    """The rules written down plainly, for plain separators."""
     separator, finer = separators[-1], []
     for index, candidate in enumerate(separators):
         if candidate == "":
@@ -249,45 +263,72 @@ def reference(text: str, separators: Sequence[str], size: int, overlap: int) -> 
         if candidate in text:
             separator, finer = candidate, list(separators[index + 1 :])
             break
-    pieces = [piece for piece in (list(text) if separator == "" else text.split(separator)) if piece]
+    pieces = list(text) if separator == "" else text.split(separator)
+    if keep and pieces:
+        pieces = [pieces[0], *(separator + piece for piece in pieces[1:])]
+    joiner = "" if keep else separator
     found: list[str] = []
     collected: list[str] = []
 
     def merge() -> None:
-        gap, total = utf16_length(separator), 0
+        gap, total = length(joiner), 0
         current: deque[str] = deque()
         for piece in collected:
-            length = utf16_length(piece)
-            if current and total + length + gap > size:
-                found.append(separator.join(current).strip())
-                while current and (total > overlap or (total > 0 and total + length + gap > size)):
-                    total -= utf16_length(current.popleft()) + (gap if current else 0)
-            total += length + (gap if current else 0)
+            own = length(piece)
+            if current and total + own + gap > size:
+                found.append(joiner.join(current).strip())
+                while current and (total > overlap or (total > 0 and total + own + gap > size)):
+                    total -= length(current.popleft()) + (gap if current else 0)
+            total += own + (gap if current else 0)
             current.append(piece)
         if current:
-            found.append(separator.join(current).strip())
+            found.append(joiner.join(current).strip())
         collected.clear()
 
-    for piece in pieces:
-        if utf16_length(piece) < size:
+    for piece in filter(None, pieces):
+        if length(piece) < size:
             collected.append(piece)
         else:
             merge()
-            found += reference(piece, finer, size, overlap) if finer else [piece]
+            found += reference(piece, finer, size, overlap, keep, length) if finer else [piece]
     merge()
     return [chunk for chunk in found if chunk.strip()]
 
 
-def splitter(size: int, overlap: int, separators: Sequence[str] = ("\n\n", "\n", " ", "")) -> Splitter:
+def splitter(
+    size: int, overlap: int, separators: Sequence[str] = ("\n\n", "\n", " ", ""), keep: bool = False
+) -> Splitter:
     """A splitter that counts characters."""
-    return Splitter(separators, chunk_size=size, chunk_overlap=overlap, keep_separator=False, length=utf16_length)
+    return Splitter(separators, chunk_size=size, chunk_overlap=overlap, keep_separator=keep, length=utf16_length)
 
 
-@given(TEXTS, st.integers(1, 20), st.integers(0, 20), st.sampled_from([("\n\n", "\n", " ", ""), (" ",), ("\n", "a")]))
-def test_it_does_what_the_rules_say(text: str, size: int, overlap: int, separators: tuple[str, ...]) -> None:
+SEPARATORS = st.sampled_from([("\n\n", "\n", " ", ""), (" ",), ("\n", "a"), ("",), (" a", "b", "")])
+
+
+@given(TEXTS, st.integers(1, 20), st.integers(0, 20), SEPARATORS, st.booleans())
+def test_it_does_what_the_rules_say(
+    text: str, size: int, overlap: int, separators: tuple[str, ...], keep: bool
+) -> None:
     overlap = min(overlap, size)
-    found = [chunk.text for chunk in splitter(size, overlap, separators).split(text)]
-    assert found == reference(text, separators, size, overlap)
+    found = [chunk.text for chunk in splitter(size, overlap, separators, keep).split(text)]
+    assert found == reference(text, separators, size, overlap, keep)
+
+
+@given(st.text(alphabet="ab \n.é", max_size=200), st.integers(1, 12), st.integers(0, 12), st.booleans())
+def test_it_does_what_the_rules_say_of_tokens(text: str, size: int, overlap: int, keep: bool) -> None:
+    overlap = min(overlap, size)
+    count = length_function("cl100k_base")
+    separators = ("\n\n", "\n", ". ", " ", "")
+    ours = Splitter(
+        [re.escape(separator) for separator in separators],
+        chunk_size=size,
+        chunk_overlap=overlap,
+        keep_separator=keep,
+        length=count,
+    )
+    found = ours.split(text)
+    assert [chunk.text for chunk in found] == reference(text, separators, size, overlap, keep, count)
+    assert [chunk.length for chunk in found] == [count(chunk.text) for chunk in found]
 
 
 @given(TEXTS, st.integers(2, 20))

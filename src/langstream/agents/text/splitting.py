@@ -46,7 +46,9 @@ class Separator:
         """The pieces, empty ones included, and for each the separator before it."""
         if self._literal is None:
             return self._cut_at_matches(text)
-        pieces = text.split(self._literal) if self._literal else list(text)
+        if not self._literal:
+            return list(text), [""] * len(text)
+        pieces = text.split(self._literal)
         return pieces, ["", *repeat(self._literal, len(pieces) - 1)]
 
     def _cut_at_matches(self, text: str) -> tuple[list[str], list[str]]:
