@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from langstream.agents.custom import processor
-from langstream.agents.custom.calls import CONCURRENT, PLAIN
+from langstream.agents.custom.calls import PLAIN
 from langstream.errors import RecordError
 from langstream.records import AvroValue, Document, SimpleRecord, parse_document
-from langstream.sdk.contract import NotAttempted, Outcome
+from langstream.sdk.contract import Batching, NotAttempted, Outcome
 
 Application = Any
 
@@ -352,7 +352,7 @@ async def test_coroutines_of_different_records_run_at_the_same_time(application:
                 return [record]
         """
     )
-    assert agent.batching == CONCURRENT
+    assert agent.batching == Batching(max_records=1, concurrency=64, ordering="serial")
     outcomes = await asyncio.gather(*(agent.process_batch([record]) for record in records(*range(10))))
     assert [values(outcome) for [outcome] in outcomes] == [[number] for number in range(10)]
 
@@ -381,7 +381,24 @@ async def test_futures_of_different_records_run_at_the_same_time(application: Ap
     )
     batch = [SimpleRecord(value, value) for value in ("a", "b", "c")]
     assert [values(outcome) for outcome in await agent.process_batch(batch)] == [["a!"], ["b!"], ["c!"]]
-    assert agent.batching == CONCURRENT
+    assert agent.batching == Batching(max_records=1, concurrency=64, ordering="serial")
+
+
+async def test_the_application_says_how_many_calls_may_be_under_way(application: Application) -> None:
+    source = """
+        class Agent:
+            def init(self, config):
+                self.found = config.get("concurrency")
+
+            async def process(self, record):
+                return [(self.found,)]
+        """
+    agent = await application.processor(source, concurrency=500)
+    assert agent.batching.concurrency == 500
+    assert values((await agent.process_batch(records(1)))[0]) == [500]
+    for wrong in (0, 10_001, "many"):
+        with pytest.raises(AssertionError, match="concurrency"):
+            await application.processor(source, concurrency=wrong)
 
 
 async def test_of_equal_keys_only_one_future_is_under_way(application: Application) -> None:

@@ -44,6 +44,16 @@ def test_what_http_request_refuses(changed: dict[str, Any], told: str) -> None:
     assert told in problems("http-request", {**HTTP, **changed})
 
 
+@pytest.mark.parametrize(("agent", "options"), [("http-request", HTTP), ("langserve-invoke", CHAIN)])
+def test_how_many_requests_are_under_way_has_bounds(agent: str, options: dict[str, Any]) -> None:
+    for wrong in (0, 10_001, "many"):
+        assert "concurrency" in problems(agent, {**options, "concurrency": wrong})
+    agent_type = AGENT_TYPES.load(agent)
+    for written, used in (({}, 64), ({"concurrency": 500}, 500)):
+        configuration = agent_type.configuration.model_validate({**options, **written})
+        assert agent_type.create(configuration).batching.concurrency == used
+
+
 @pytest.mark.parametrize("missing", ["url", "output-field"])
 @pytest.mark.parametrize(("agent", "options"), [("http-request", HTTP), ("langserve-invoke", CHAIN)])
 def test_address_and_output_field_are_required(agent: str, options: dict[str, Any], missing: str) -> None:

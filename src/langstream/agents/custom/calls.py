@@ -27,9 +27,6 @@ from langstream.sdk.contract import Batching, NotAttempted
 PLAIN = Batching(max_records=100, concurrency=1, ordering="sequence")
 """For plain methods: whole batches, one call at a time."""
 
-CONCURRENT = Batching(max_records=1, concurrency=64, ordering="serial")
-"""For coroutines and futures: many calls at a time, equal keys one after the other."""
-
 BATCH_SECONDS = 0.02
 """No further record of a batch is begun after this time: results that are ready do not wait for slow ones."""
 
@@ -46,13 +43,17 @@ class _Pending:
 class RecordCalls:
     """Calls one method of a user's agent, record by record."""
 
-    def __init__(self, agent: UserAgent, name: str, convert: Callable[[Any, SimpleRecord], Any]) -> None:
+    def __init__(
+        self, agent: UserAgent, name: str, convert: Callable[[Any, SimpleRecord], Any], concurrency: int = 64
+    ) -> None:
+        """`concurrency` is for coroutines and futures: many calls at a time, equal keys one after the other."""
+        self._concurrent = Batching(max_records=1, concurrency=concurrency, ordering="serial")
         self._agent = agent
         self._where = f"{name}()"
         self._method = getattr(agent.instance, name)
         self._convert = convert
         self._asynchronous = is_async(self._method)
-        self.batching = CONCURRENT if self._asynchronous else PLAIN
+        self.batching = self._concurrent if self._asynchronous else PLAIN
 
     async def run(self, records: Sequence[SimpleRecord]) -> Sequence[Any]:
         """One outcome per record: what `convert` made of the result, or an exception."""
@@ -63,7 +64,7 @@ class RecordCalls:
         outcomes: list[Any] = await self._agent.work.submit(self._work_through, records)
         pending = [index for index, outcome in enumerate(outcomes) if type(outcome) is _Pending]
         if pending:
-            self.batching = CONCURRENT
+            self.batching = self._concurrent
             settled = await asyncio.gather(*(self._settle(outcomes[index].result, records[index]) for index in pending))
             for index, outcome in zip(pending, settled, strict=True):
                 outcomes[index] = outcome

@@ -19,9 +19,6 @@ from langstream.records import Document, SimpleRecord, parse_document
 from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outcome
 from langstream.services.ai.failures import place
 
-CONCURRENCY: Final = 64
-"""Requests under way at one time; they wait for the service, not for this process."""
-
 _SAFE: Final = ("GET", "HEAD", "OPTIONS", "TRACE")
 """Methods that change nothing at the service, so that requests of one key may overtake each other."""
 
@@ -53,7 +50,7 @@ class HttpRequest(AsyncProcessor):
             configuration.body,
         )
         ordering: Any = "emission" if configuration.method in _SAFE else "serial"
-        self.batching = Batching(max_records=1, concurrency=CONCURRENCY, ordering=ordering)
+        self.batching = Batching(max_records=1, concurrency=configuration.concurrency, ordering=ordering)
 
     async def start(self, context: AgentContext) -> None:
         await self._client.start()

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-CONCURRENCY: Final = 64
-"""Answers under way at one time; they wait for the chain, not for this process."""
-
 LONGEST_LOGGED: Final = 4_000
 """Characters of an input or an answer in the log."""
 
@@ -81,9 +78,8 @@ class LangServeConfiguration(WebConfiguration):
 class LangServeInvoke(AsyncProcessor):
     """Asks the chain about each record."""
 
-    batching = Batching(max_records=1, concurrency=CONCURRENCY, ordering="serial")
-
     def __init__(self, configuration: LangServeConfiguration) -> None:
+        self.batching = Batching(max_records=1, concurrency=configuration.concurrency, ordering="serial")
         self._configuration = configuration
         self._streams = urlsplit(configuration.url).path.endswith(_STREAM)
         self._store = result_field(configuration.output_field)

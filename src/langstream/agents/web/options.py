@@ -65,6 +65,13 @@ class WebConfiguration(Configuration):
         300, gt=0, le=86_400, description="How long an answer may take in all; with a stream, its next piece."
     )
 
+    concurrency: int = Field(
+        64,
+        ge=1,
+        le=10_000,
+        description="Requests under way at one time; they wait for the service, not for this process.",
+    )
+
     @field_validator("headers")
     @classmethod
     def _are_headers(cls, headers: dict[str, Any]) -> dict[str, Any]:
