@@ -1,0 +1,177 @@
+"""A process is killed (SIGKILL) in the middle of completions, again and again, against a model that counts.
+
+No answer that had arrived may be asked for again, and every question has exactly one answer in the end. Every other
+kill comes when the model has written nothing for as long as the answers took to reach the journal; the others come at
+any moment, and what counts as arrived is then what is on the dead process's disk. `LANGSTREAM_KILLS=200` makes it
+longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Self
+
+import apsw
+import pytest
+
+from langstream.records import SimpleRecord
+from langstream.topics.contract import TopicSpec
+from langstream.topics.embedded import open_cluster
+from langstream.topics.local.cluster import LocalCluster
+from tests.faults.ai.model_server import ModelServer
+from tests.faults.node.test_kill import Victim
+
+KILLS = int(os.environ.get("LANGSTREAM_KILLS", "6"))
+QUESTIONS = 10
+"""New ones per kill."""
+PATIENCE_SECONDS = 60
+
+PIPELINE = """
+topics:
+- {name: in, creation-mode: create-if-not-exists, partitions: 3}
+- {name: out, creation-mode: create-if-not-exists}
+pipeline:
+- id: chat
+  type: ai-chat-completions
+  input: in
+  output: out
+  configuration:
+    model: counting
+    completion-field: value.answer
+    messages: [{role: user, content: "ask {{ value.n }}"}]
+"""
+CONFIGURATION = """
+configuration:
+  resources:
+  - {{type: open-ai-configuration, name: model, configuration: {{access-key: "", url: "{url}", max-attempts: 1}}}}
+"""
+
+
+class Answers:
+    """What came out at the other end, as it comes."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self.numbers: list[int] = []
+        self.wrong: list[str] = []
+        self._reader = cluster.reader("out", "earliest")
+        self._reading: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._reader.start()
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._reading is not None
+        self._reading.cancel()
+        await asyncio.wait([self._reading])
+        await self._reader.close()
+
+    async def _read(self) -> None:
+        while True:
+            for run in await self._reader.read(1_000, 1.0):
+                for record in run.records:
+                    value = record.value()
+                    found = re.fullmatch(r'\{"n":(\d+),"answer":"answer (\d+)"\}', value)
+                    if found is None or found[1] != found[2]:
+                        self.wrong.append(value)
+                    else:
+                        self.numbers.append(int(found[1]))
+
+
+def journalled(directory: Path) -> set[int]:
+    """The answers in the journal."""
+    found: set[int] = set()
+    for path in directory.glob("data/state/*/*/ai-state.sqlite"):
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(10_000)
+        rows: list[Any] = []
+        try:
+            rows = connection.execute("SELECT answer FROM journal").fetchall()
+        except apsw.SQLError:
+            pass  # it is being made
+        finally:
+            connection.close()
+        found |= {int(number) for (answer,) in rows for number in re.findall(rb'"answer (\d+)"', answer)}
+    return found
+
+
+async def until(condition: Callable[[], bool], victim: Victim) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():
+            victim.check()
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    server = ModelServer()
+    await server.start()
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def victim(tmp_path: Path) -> AsyncIterator[Victim]:
+    victim = Victim(tmp_path)
+    yield victim
+    await victim.bury()
+
+
+async def killed_once(directory: Path, server: ModelServer, answers: Answers, victim: Victim, *, quiet: bool) -> int:
+    """One life of the process. How many answers were on their way when it ended: written, but not on its disk."""
+    before = len(server.answered)
+    server.frozen, server.holds = False, True
+    await victim.start()
+    await until(lambda: len(server.answered) >= before + 3 and server.under_way.total() > 0, victim)
+    if quiet:
+        server.frozen = True
+        await until(lambda: server.answered <= journalled(directory) | set(answers.numbers), victim)
+    else:
+        await asyncio.sleep(random.uniform(0, 0.1))
+    await victim.kill()
+    arrived = journalled(directory) | set(answers.numbers) | server.settled
+    server.settled |= arrived
+    return len(server.answered - arrived)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120 + KILLS * 30)
+async def test_no_answer_that_arrived_is_asked_for_again(tmp_path: Path, server: ModelServer, victim: Victim) -> None:
+    application = tmp_path / "application"
+    application.mkdir()
+    (application / "pipeline.yaml").write_text(PIPELINE)
+    (application / "configuration.yaml").write_text(CONFIGURATION.format(url=server.url))
+    cluster = open_cluster({"session-timeout-seconds": 2}, tmp_path / "data")
+    await cluster.start()
+    await cluster.admin.create(TopicSpec("in", 3))
+    await cluster.admin.create(TopicSpec("out", 1))
+    producer = cluster.producer()
+    await producer.start()
+    on_their_way = 0
+    async with Answers(cluster) as answers:
+        for kill in range(KILLS):
+            numbers = range(kill * QUESTIONS, (kill + 1) * QUESTIONS)
+            await producer.send("in", [SimpleRecord(f'{{"n": {number}}}', str(number)) for number in numbers])
+            on_their_way += await killed_once(tmp_path, server, answers, victim, quiet=kill % 2 == 0)
+        server.frozen, server.holds = False, False
+        await victim.start()
+        await until(lambda: len(answers.numbers) >= KILLS * QUESTIONS, victim)
+        await victim.kill()
+    await producer.close()
+    await cluster.close()
+    calls, questions = server.asked.total(), KILLS * QUESTIONS
+    print(
+        f"{KILLS} kills, {questions} questions, {calls} calls, {len(server.settled)} answers known to have arrived "
+        f"before a kill: {len(server.again)} asked again; {on_their_way} were on their way"
+    )
+    assert calls > questions  # some were cut in the middle
+    assert server.settled
+    assert server.again == []
+    assert answers.wrong == []
+    assert sorted(answers.numbers) == list(range(questions))
