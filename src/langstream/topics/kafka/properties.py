@@ -24,7 +24,15 @@ _WITHOUT_MEANING: Final = frozenset({
     "sasl.login.refresh.window.jitter", "sasl.login.retry.backoff.max.ms", "sasl.login.retry.backoff.ms",
     "security.providers", "socket.connection.setup.timeout.max.ms", "ssl.enabled.protocols",
     "ssl.keymanager.algorithm", "ssl.protocol", "ssl.secure.random.implementation",
-    "ssl.trustmanager.algorithm", "value.deserializer", "value.serializer",
+    "ssl.trustmanager.algorithm", "value.deserializer", "value.serializer", "bootstrap.controllers",
+    "config.providers", "metadata.max.idle.ms", "partitioner.availability.timeout.ms",
+    "sasl.kerberos.ticket.renew.jitter",
+    "sasl.kerberos.ticket.renew.window.factor", "sasl.oauthbearer.clock.skew.seconds",
+    "sasl.oauthbearer.expected.audience", "sasl.oauthbearer.expected.issuer", "sasl.oauthbearer.header.urlencode",
+    "sasl.oauthbearer.jwks.endpoint.refresh.ms", "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms",
+    "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", "sasl.oauthbearer.jwks.endpoint.url",
+    "sasl.oauthbearer.scope.claim.name", "sasl.oauthbearer.sub.claim.name", "ssl.engine.factory.class", "ssl.provider",
+    "transaction.two.phase.commit.enable",
 })  # fmt: skip
 """What Java clients know and this one does not need."""
 _MANAGED: Final = frozenset({
@@ -45,11 +53,12 @@ _REGISTRY: Final = (
     "specific.avro.",
 )
 """Beginnings of the names of properties of the schema registry's clients."""
+_COOPERATIVE: Final = "cooperative-sticky"
 _ASSIGNORS: Final = {
     "RangeAssignor": "range",
     "RoundRobinAssignor": "roundrobin",
-    "StickyAssignor": "cooperative-sticky",
-    "CooperativeStickyAssignor": "cooperative-sticky",
+    "StickyAssignor": _COOPERATIVE,
+    "CooperativeStickyAssignor": _COOPERATIVE,
 }
 
 _log = logging.getLogger(__name__)
@@ -74,6 +83,10 @@ def client_properties(properties: Mapping[str, str]) -> dict[str, str]:
             if name != "group.id":  # the planner has named the group by it
                 _log.warning("the Kafka property '%s' is decided by LangStream; the setting is not used", name)
             continue
+        if name.startswith("compression.") and name.endswith(".level"):  # Java has one for each kind of compression
+            if properties.get("compression.type", "") in name.split("."):
+                found["compression.level"] = value
+            continue
         found[_RENAMED.get(name, name)] = _assignors(value) if name == "partition.assignment.strategy" else value
     return found
 
@@ -84,5 +97,7 @@ def side(options: Mapping[str, Any], prefix: str) -> dict[str, str]:
 
 
 def _assignors(value: str) -> str:
+    """This client does not mix strategies of both kinds, as Java's default does; the cooperative one is the better."""
     classes = [name.strip().rpartition(".")[2] for name in value.split(",")]
-    return ",".join(_ASSIGNORS.get(name, name) for name in classes)
+    names = [_ASSIGNORS.get(name, name) for name in classes]
+    return _COOPERATIVE if _COOPERATIVE in names else ",".join(names)

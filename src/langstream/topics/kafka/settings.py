@@ -35,6 +35,8 @@ _CONSUMER: Final = {
     "queued.max.messages.kbytes": "32768",
     "fetch.queue.backoff.ms": "20",
 }
+_CLASSIC: Final = frozenset({"partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"})
+"""With `group.protocol: consumer` the brokers decide these."""
 _PRODUCER: Final = {
     "enable.idempotence": "true",
     "partitioner": "murmur2_random",
@@ -85,11 +87,13 @@ class ClientSettings:
 
     def consumer(self, group: str, options: Mapping[str, Any]) -> dict[str, str]:
         """For a member of the group. What the cluster sets wins over the topic's options."""
+        own = {**_named(client_properties(side(options, "consumer."))), **self.common}
+        protocol = own.get("group.protocol", "classic").lower()
+        usual = {name: value for name, value in _CONSUMER.items() if protocol == "classic" or name not in _CLASSIC}
         return {
             **_COMMON,
-            **_CONSUMER,
-            **_named(client_properties(side(options, "consumer."))),
-            **self.common,
+            **usual,
+            **own,
             "group.id": group,
             "enable.auto.commit": "false",
             "enable.auto.offset.store": "false",
