@@ -11,13 +11,16 @@ from typing import Any
 
 from langstream.services.objects.http import HttpObjectStore
 from tests.apps.application import RunningApp
-from tests.apps.catalogue.conftest import Launch, Serve, structures
-from tests.apps.catalogue.thinking import KEY, OpenAI, Pages, vector
+from tests.apps.catalogue.conftest import Launch, Serve, ask, structures
+from tests.apps.catalogue.thinking import KEY, OpenAI, Pages, vector, words
+from tests.servers.opensearch import OpenSearch
+from tests.services.ai.bedrock.bedrock_server import BedrockServer
 from tests.services.ai.fake_server import FakeServer, Reply
 from tests.services.objects.benches import AzureBench, S3Bench, StoreBench
 from tests.services.objects.fixtures import azure_address, s3_address  # noqa: F401 - fixtures
 from tests.services.objects.servers import ACCOUNT, ACCOUNT_KEY
 
+AWS_KEY = "AKIDCATALOGUE"
 DOCUMENTS = Path(__file__).parents[3] / "examples" / "chat-with-docs" / "documents"
 
 
@@ -165,3 +168,46 @@ def test_azure_document_ingestion_makes_documents_searchable(
     assert set(chunks) <= {"bad.txt", *objects}
     for name in chunks.keys() - {"bad.txt"}:
         eventually(lambda name=name: found(chunks[name]).get("filename") == name, app)  # type: ignore[misc]
+
+
+class Titan(BedrockServer):
+    """Vectors of Titan, and a model that repeats the first passage it is given."""
+
+    def reply_to(self, request: Mapping[str, Any]) -> Reply:
+        assert f"Credential={AWS_KEY}/" in request["headers"]["authorization"]
+        if request["raw_path"] == "/model/amazon.titan-embed-text-v1/invoke":
+            return Reply(body={"embedding": vector(request["body"]["inputText"]), "inputTextTokenCount": 3})
+        passages = request["body"]["system"][0]["text"].splitlines()[1:]
+        self.replies.clear()
+        self.chat(*words(f"Read: {passages[0] if passages else 'nothing'}"))
+        return self.replies.pop()
+
+
+def test_rag_aws_answers_from_the_bucket(
+    launch: Launch,
+    serve: Serve,
+    s3_address: str,  # noqa: F811
+    opensearch_server: OpenSearch,
+) -> None:
+    bench, model = S3Bench(s3_address), Titan()
+    serve(model)
+    stored(
+        bench,
+        {
+            "keeper.txt": b"The lighthouse keeper feeds parrots every morning.",
+            "rail.md": b"Railways publish timetables before winter begins.",
+            "bread.html": b"<p>Bakers knead dough long before sunrise.</p>",
+        },
+    )
+    aws = {"region": "us-east-1", "access-key": AWS_KEY, "secret-key": "very-secret", "bucket": bench.bucket}
+    search = {"host": "127.0.0.1", "port": str(opensearch_server.port), "username": "admin", "password": "admin"}
+    endpoints = {"s3-endpoint": s3_address, "bedrock-endpoint": model.url}
+    app = launch("rag-aws", {"aws": {**aws, **endpoints}, "opensearch": search})
+    eventually(lambda: left(bench) == [], app)
+    eventually(lambda: "parrots" in ask(app, "chat", "What does the lighthouse keeper feed?", session="ann"), app)
+    eventually(
+        lambda: "(bread.html)" in ask(app, "chat", "Who kneads dough before sunrise? Bakers?", session="bob"), app
+    )
+    first = structures(app.consume("log", 1))[0]
+    assert first["question"] == "What does the lighthouse keeper feed?"
+    assert "very-secret" not in app.log.read_text()
