@@ -10,6 +10,15 @@ from aiohttp import web
 
 PAGE = 20
 TOKEN = "AstraCS:very-secret"
+COMMANDS = {
+    "find": "_find",
+    "insertMany": "_insert_many",
+    "insertOne": "_insert_one",
+    "findOneAndReplace": "_replace",
+    "findOneAndUpdate": "_update",
+    "deleteOne": "_delete_one",
+    "deleteMany": "_delete_many",
+}
 
 
 class Refused(Exception):
@@ -72,7 +81,7 @@ class DataApiServer:
             return {"status": {"ok": 1}}
         if collection not in self.collections:
             raise Refused("COLLECTION_NOT_EXIST", f"Collection does not exist, collection name: {collection}")
-        answer: dict[str, Any] = getattr(self, f"_{command}")(collection, self.collections[collection], body)
+        answer: dict[str, Any] = getattr(self, COMMANDS[command])(collection, self.collections[collection], body)
         return answer
 
     def _find(self, _: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
@@ -96,7 +105,7 @@ class DataApiServer:
         more = str(start + PAGE) if len(found) > start + PAGE else None
         return {"data": {"documents": page, "nextPageState": more}}
 
-    def _insertMany(self, name: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
+    def _insert_many(self, name: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
         assert len(body["documents"]) <= 100
         inserted, errors = [], []
         for document in body["documents"]:
@@ -110,29 +119,29 @@ class DataApiServer:
                 errors += refused.answer["errors"]
         return {"status": {"insertedIds": inserted}} | ({"errors": errors} if errors else {})
 
-    def _insertOne(self, name: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
-        answer = self._insertMany(name, documents, {"documents": [body["document"]]})
+    def _insert_one(self, name: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
+        answer = self._insert_many(name, documents, {"documents": [body["document"]]})
         if "errors" in answer:
             del answer["status"]
         return answer
 
-    def _findOneAndReplace(self, name: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
+    def _replace(self, name: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
         self._check(name, body["replacement"])
         assert body["options"]["upsert"]
         documents[body["filter"]["_id"]] = body["replacement"]
         return {"status": {"matchedCount": 1, "modifiedCount": 1}}
 
-    def _findOneAndUpdate(self, _: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
+    def _update(self, _: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
         for document in documents.values():
             if matches(document, body["filter"]):
                 document.update(body["update"]["$set"])
                 return {"data": {"document": document}, "status": {"matchedCount": 1, "modifiedCount": 1}}
         return {"data": {"document": None}, "status": {"matchedCount": 0, "modifiedCount": 0}}
 
-    def _deleteOne(self, _: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
+    def _delete_one(self, _: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
         return self._deleted(documents, body, 1)
 
-    def _deleteMany(self, _: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
+    def _delete_many(self, _: str, documents: dict[str, Any], body: Any) -> dict[str, Any]:
         return self._deleted(documents, body, PAGE)
 
     def _deleted(self, documents: dict[str, Any], body: Any, most: int) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from langstream.services.stores.solr.statements import Statement
 from langstream.services.stores.solr.table import SolrTable
 
 FORM: Final = "application/x-www-form-urlencoded"
+BAD_DOCUMENT: Final = "bad document"
+"""Stands for the server's word: it says status 500 of a document that it refuses."""
 
 
 class SolrStore(Store):
@@ -31,6 +33,7 @@ class SolrStore(Store):
             login=login,
             secrets=(configuration.password,) if configuration.password else (),
             words=words,
+            categories={BAD_DOCUMENT: "refused"},
         )
 
     @property
@@ -48,7 +51,8 @@ class SolrStore(Store):
         await self.client.close()
 
     async def query(self, statement: str, parameters: Sequence[Any]) -> list[Row]:
-        form = {**request(bound(statement, parameters)), "wt": "json"}
+        """Solr would take `${…}` in a value for a parameter's name; only a query that says so itself has it."""
+        form = {"expandMacros": "false", **request(bound(statement, parameters)), "wt": "json"}
         answer = (await self.client.ask("POST", f"{self.path}/select", form, content_type=FORM)).json()
         try:
             documents: list[Row] = answer["response"]["docs"]
@@ -85,6 +89,5 @@ def words(content: Any) -> tuple[str, str]:
     error = content.get("error") if isinstance(content, dict) else None
     if not isinstance(error, dict):
         return "", ""
-    metadata = error.get("metadata")
-    found = metadata.get("root-error-class", "") if isinstance(metadata, dict) else ""
-    return str(error.get("msg") or ""), str(found)
+    message = str(error.get("msg") or "")
+    return message, BAD_DOCUMENT if message.startswith("ERROR: [doc=") else ""
