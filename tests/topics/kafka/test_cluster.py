@@ -189,6 +189,24 @@ async def test_processes_that_take_the_same_transactional_id_do_not_shut_each_ot
     assert len(found) + sum(lag) == len(numbers)
 
 
+async def test_the_newer_protocol_of_groups_shares_partitions_and_fences(connect: Open) -> None:
+    newer = {"group.protocol": "consumer", "heartbeat.interval.ms": None, "session.timeout.ms": None}
+    cluster = await connect(newer)
+    source, target = await topic(cluster, "source", 2), await topic(cluster, "target")
+    await send(cluster, source, *(SimpleRecord(str(number), str(number)) for number in range(20)))
+    first, producer = await member(cluster, source), cluster.producer()
+    await values(first, 20)
+    second = await member(cluster, source)
+    await until(lambda: len(first.assignment()) == len(second.assignment()) == 1)
+    (kept,), (moved,) = first.assignment(), second.assignment()
+    with pytest.raises(Fenced):
+        await producer.transact([(target, [SimpleRecord("late")])], first, {moved: 1})
+    await producer.transact([(target, [SimpleRecord("in time")])], first, {kept: 1})
+    follower = cluster.consumer(target, f"followers-of-{target}")
+    await follower.start()
+    assert await values(follower, 1) == ["in time"]
+
+
 async def test_a_static_member_comes_back_to_its_partitions(connect: Open) -> None:
     first = await connect()
     name = await topic(first, "static", 2)
