@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -30,4 +30,34 @@ def test_rows_have_names_types_defaults_and_descriptions() -> None:
         Option("inner-list", "list of object", True, "", "Things."),
         Option("inner-list[].expression", "expression", True, "", ""),
         Option("limit", "integer", False, "", ""),
+    ]
+
+
+class Cat(Configuration):
+    """One kind of item."""
+
+    type: Literal["cat"]
+    lives: int = 9
+
+
+class Dog(Configuration):
+    """Another kind of item."""
+
+    type: Literal["dog"]
+    name: str
+
+
+class Zoo(Configuration):
+    """Items whose type decides on their options."""
+
+    animals: list[Annotated[Cat | Dog, Field(discriminator="type")]] = Field([], description="Who lives there.")
+
+
+def test_items_of_several_types_have_their_options_under_the_type() -> None:
+    assert options(Zoo) == [
+        Option("animals", "list of object", False, "`[]`", "Who lives there."),
+        Option("animals[cat].type", "`cat`", True, "", ""),
+        Option("animals[cat].lives", "integer", False, "`9`", ""),
+        Option("animals[dog].type", "`dog`", True, "", ""),
+        Option("animals[dog].name", "text", True, "", ""),
     ]

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option; `name` is dotted for nested ones, `[]` marks the items of a list. Texts are for people."""
+    """One option; `name` is dotted for nested ones, `[]` marks the items of a list, `[mcp]` those of the type `mcp`
+    where items of several types have options of their own. Texts are for people."""
 
     name: str
     type: str
@@ -37,8 +38,7 @@ def _options(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: 
             _default(declared),
             declared.get("description", ""),
         )
-        suffix, nested = _nested(declared, definitions)
-        if nested is not None:
+        for suffix, nested in _nested(declared, definitions):
             yield from _options(nested, definitions, f"{prefix}{name}{suffix}.")
 
 
@@ -47,17 +47,27 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapp
     return definitions[reference.rpartition("/")[2]] if reference else schema
 
 
-def _nested(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
-    """The object inside an option, and `[]` where it is the item of a list."""
+def _nested(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The object inside an option, and `[]` where it is the item of a list; several where their type decides."""
     for branch in schema.get("anyOf", (schema,)):
         found = _resolved(branch, definitions)
         if "properties" in found:
-            return "", found
+            return [("", found)]
         if found.get("type") == "array":
             item = _resolved(found.get("items", {}), definitions)
             if "properties" in item:
-                return "[]", item
-    return "", None
+                return [("[]", item)]
+            if "discriminator" in item:
+                return [(f"[{tag}]", kind) for tag, kind in _alternatives(item, definitions)]
+    return []
+
+
+def _alternatives(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The objects among which a member of them decides, by its value; in the order of their declaration."""
+    member = schema["discriminator"]["propertyName"]
+    for branch in schema["oneOf"]:
+        kind = _resolved(branch, definitions)
+        yield kind["properties"][member]["const"], kind
 
 
 def _type_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
@@ -81,6 +91,8 @@ def _plain_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> st
         return f"list of {item}"
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), Mapping):
         return f"map to {_type_of(schema['additionalProperties'], definitions)}"
+    if "discriminator" in schema:
+        return "object"
     names = {"string": "text", "integer": "integer", "number": "number", "boolean": "boolean", "object": "object"}
     return names.get(schema.get("type", ""), "any")
 

@@ -50,7 +50,7 @@ class ToolEntry(Configuration):
 class PythonToolEntry(ToolEntry):
     """A function of the application."""
 
-    type: Literal["python"]
+    type: Literal["python"] = Field(description="A function of the application.")
     function: MemberName | None = Field(
         None, description="Module and function, such as `weather.forecast`, below the folder `python`."
     )
@@ -77,7 +77,7 @@ class PythonToolEntry(ToolEntry):
 class McpEntry(ToolEntry):
     """The tools of an MCP server."""
 
-    type: Literal["mcp"]
+    type: Literal["mcp"] = Field(description="The tools of an MCP server.")
     name: Text = Field(min_length=1, description="What the server is called here, in messages and metrics.")
     command: Text | None = Field(
         None,
@@ -109,7 +109,7 @@ class McpEntry(ToolEntry):
 class PipelineEntry(ToolEntry):
     """A pipeline of the application: the arguments go to one topic, the answer comes from another."""
 
-    type: Literal["pipeline"]
+    type: Literal["pipeline"] = Field(description="A pipeline of the application.")
     name: ToolName = Field(description="The name for the model.")
     description: Text = Field(description="What it is for.")
     parameters: Schema = Field(description="The JSON Schema of the arguments.")
