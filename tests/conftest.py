@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,13 +25,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("kafka"))
         if "pulsar_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("pulsar"))
+            item.add_marker(pytest.mark.timeout(300))  # the first of them waits for it to start
         store = stores.group(item)
         if store is not None:
             item.add_marker(pytest.mark.xdist_group(store))
 
 
 @pytest.fixture(scope="session")
-def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+def kafka_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificate and key of the Kafka, which its clients take for their own too: one PEM file, as Java has it."""
+    from tests.servers.certificates import loopback_certificate
+
+    directory = tmp_path_factory.mktemp("kafka-certificate")
+    certificate, key = loopback_certificate(directory)
+    both = directory / "both.pem"
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    return both
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory, kafka_certificate: Path) -> Iterator[Kafka]:
     """A real Kafka of one broker. Skips by name where it cannot be had, or fails where every service is required."""
     reason = missing()
     if reason:
@@ -38,7 +52,14 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
             pytest.fail(f"no Kafka: {reason}")
         pytest.skip(f"no Kafka: {reason}")
     patient = {"broker.session.timeout.ms": "60000"}  # a slow machine is not a dead broker
-    with kafka(tmp_path_factory.mktemp("kafka"), properties=patient) as server:
+    tls = {
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(kafka_certificate),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(kafka_certificate.with_name("certificate.pem")),
+        "listener.name.login.ssl.client.auth": "required",
+    }
+    with kafka(tmp_path_factory.mktemp("kafka"), properties=patient, tls=tls) as server:
         yield server
 
 

@@ -20,10 +20,20 @@ from tests.servers.kafka import BEARER, PASSWORD, PLAIN, SCRAM, UNSECURED, USER,
 from tests.topics.kafka.moves import Open, member, send, topic, until, values
 
 
+def tls(certificate: Path) -> dict[str, str]:
+    """What a client needs to trust the broker, and to be trusted by it."""
+    return {
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(certificate.with_name("certificate.pem")),
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(certificate),
+    }
+
+
 def login(server: Kafka, mechanism: str, module: str, options: str) -> dict[str, str]:
     return {
         "bootstrap.servers": server.bootstrap_with_login,
-        "security.protocol": "SASL_PLAINTEXT",
+        "security.protocol": "SASL_SSL",
         "sasl.mechanism": mechanism,
         "sasl.jaas.config": f"{module} required {options};",
     }
@@ -38,19 +48,27 @@ def login(server: Kafka, mechanism: str, module: str, options: str) -> dict[str,
     ],
 )
 async def test_java_s_credentials_open_the_door(
-    connect: Open, kafka_server: Kafka, mechanism: str, module: str, options: str
+    connect: Open, kafka_server: Kafka, kafka_certificate: Path, mechanism: str, module: str, options: str
 ) -> None:
-    cluster = await connect(login(kafka_server, mechanism, module, options))
+    """With certificates on both sides."""
+    cluster = await connect({**login(kafka_server, mechanism, module, options), **tls(kafka_certificate)})
     name = await topic(cluster, "with-login")
     await send(cluster, name, "a")
     assert await values(await member(cluster, name), 1) == ["a"]
 
 
-async def test_a_wrong_password_is_told_and_not_shown(connect: Open, kafka_server: Kafka) -> None:
+async def test_a_wrong_password_is_told_and_not_shown(
+    connect: Open, kafka_server: Kafka, kafka_certificate: Path
+) -> None:
     wrong = login(kafka_server, "PLAIN", PLAIN, f'username="{USER}" password="not-it"')
     with pytest.raises(TopicError, match="Authentication failed") as raised:
-        await connect(wrong)
+        await connect({**wrong, **tls(kafka_certificate)})
     assert "not-it" not in str(raised.value)
+
+
+async def test_a_broker_that_cannot_be_trusted_is_told(connect: Open, kafka_server: Kafka) -> None:
+    with pytest.raises(TopicError, match=r"does not let LangStream in.*certificate"):
+        await connect(login(kafka_server, "PLAIN", PLAIN, f'username="{USER}" password="{PASSWORD}"'))
 
 
 async def test_a_broker_that_is_not_there_is_named(connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:
