@@ -19,8 +19,8 @@ from tests.faults.kafka.run import Outcome, possible, run
 from tests.faults.kafka.scenarios import SCENARIOS
 
 HEAD = (
-    "| scenario | rounds | pipeline | records | lost | repeated | repeated though finished | out of order | recovery "
-    "median / longest, s |\n|---|---|---|---|---|---|---|---|---|"
+    "| scenario | rounds | pipeline | records | lost | repeated | repeated though finished | out of order | recovery: "
+    "brokers / pipelines / longest, s |\n|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -57,7 +57,8 @@ def show(outcome: Outcome) -> None:
     """As rows of the table; what is wrong goes to standard error."""
     recovery = "–"
     if outcome.recoveries:
-        recovery = f"{statistics.median(outcome.recoveries):.1f} / {max(outcome.recoveries):.1f}"
+        brokers, pipelines = zip(*outcome.recoveries, strict=True)
+        recovery = f"{statistics.median(brokers):.1f} / {statistics.median(pipelines):.1f} / {max(pipelines):.1f}"
     for number, verdict in enumerate(outcome.verdicts):
         first = (outcome.name, str(outcome.rounds)) if not number else ("", "")
         cells = [

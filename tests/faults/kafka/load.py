@@ -22,6 +22,7 @@ class Load:
         self.sent = 0
         self.acknowledged = 0
         self.failures: list[str] = []
+        self._newest = [-1] * KEYS
         self._rate = rate
         self._stop = threading.Event()
         self._producer = Producer({
@@ -65,8 +66,14 @@ class Load:
                 self.sent = n + 1
             self._producer.poll(0)
 
-    def _delivered(self, error: KafkaError | None, _: Any) -> None:
+    def beyond(self, n: int) -> bool:
+        """Whether of every key a record was acknowledged that was sent after this one: the brokers are well."""
+        return min(self._newest) >= n
+
+    def _delivered(self, error: KafkaError | None, message: Any) -> None:
         if error is None:
             self.acknowledged += 1
+            n = json.loads(message.value())["n"]
+            self._newest[n % KEYS] = max(self._newest[n % KEYS], n)
         else:
             self.failures.append(error.str())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.kafka.scenarios import SCENARIOS
-from tests.faults.kafka.stage import Stage, Trouble
+from tests.faults.kafka.stage import Recovery, Stage, Trouble
 from tests.servers.disk import missing as no_small_disks
 from tests.servers.kafka import kafka
 
@@ -42,7 +42,7 @@ class Outcome:
 
     name: str
     rounds: int
-    recoveries: Sequence[float]
+    recoveries: Sequence[Recovery]
     verdicts: Sequence[Verdict]
     trouble: str | None = None
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -27,6 +27,13 @@ GIVE_UP_SECONDS = 120.0
 
 class Trouble(Exception):
     """Something took too long, or ended by itself: the run is over."""
+
+
+class Recovery(NamedTuple):
+    """Seconds from the harm until everything of a bare producer was acknowledged again, and until it came out."""
+
+    brokers: float
+    pipelines: float
 
 
 class Runtime:
@@ -80,7 +87,7 @@ class Stage:
         self.ledgers = [Ledger(pipeline) for pipeline in PIPELINES]
         self.runtimes = [Runtime(directory, number) for number in range(PROCESSES)]
         self.load = Load(server.bootstrap, rate)
-        self.recoveries: list[float] = []
+        self.recoveries: list[Recovery] = []
         self._directory = directory
         self._admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
         self._watcher = Watcher(server.bootstrap, directory, self.ledgers)
@@ -116,12 +123,14 @@ class Stage:
     def recovered(self, since: float, count: bool = True) -> None:
         """Wait until records of every key that were sent from now on came out of every pipeline."""
         after = self.load.sent
+        self._eventually(lambda: self.load.beyond(after), lambda: "the brokers do not recover: " + self.standing())
+        brokers = time.monotonic() - since
         self._eventually(
             lambda: all(ledger.beyond(after) for ledger in self.ledgers),
             lambda: "no recovery: " + self.standing(),
         )
         if count:
-            self.recoveries.append(time.monotonic() - since)
+            self.recoveries.append(Recovery(brokers, time.monotonic() - since))
 
     def leader(self, topic: str) -> int:
         """The broker that leads the first partition of a topic, such as the coordinator of groups."""

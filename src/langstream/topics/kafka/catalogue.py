@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -18,7 +19,7 @@ from langstream.topics.local.log import not_found
 REMEMBER_SECONDS: Final = 60.0
 REQUEST_SECONDS: Final = 15.0
 LOOKUP_SECONDS: Final = 5.0
-"""For a topic that was known before: it is rather taken as it was than waited for."""
+LOOKUPS: Final = 3
 ATTEMPTS: Final = 50
 ATTEMPT_SECONDS: Final = 0.1
 SETTLE_SECONDS: Final = 5.0
@@ -63,16 +64,26 @@ class Catalogue:
         """Look it up again next time."""
         self._doubtful.add(topic)
 
-    async def describe(self, topic: str, seconds: float = REQUEST_SECONDS) -> TopicDescription | None:
+    async def describe(self, topic: str) -> TopicDescription | None:
         """As the brokers describe it; None if there is none."""
-        try:
-            futures = self._client.describe_topics(TopicCollection([topic]), request_timeout=seconds)
-            described: TopicDescription = await asyncio.wrap_future(futures[topic])
-        except KafkaException as error:
-            if reason(error).code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
-                return None
-            raise topic_error(error, f"looking up topic {topic}") from error
-        return described
+        for attempt in range(LOOKUPS):
+            try:
+                futures = self._client.describe_topics(TopicCollection([topic]), request_timeout=LOOKUP_SECONDS)
+                described: TopicDescription = await asyncio.wrap_future(futures[topic])
+                return described
+            except KafkaException as error:
+                if reason(error).code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+                    return None
+                failure = topic_error(error, f"looking up topic {topic}")
+                if not isinstance(failure, BrokerUnavailable) or attempt + 1 == LOOKUPS:
+                    raise failure from error
+            await self._refresh()
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _refresh(self) -> None:
+        """Learn from any broker which one is the controller now: the client waits for the one it knew, gone or not."""
+        with suppress(KafkaException):
+            await self._threads.run(self._client.list_topics, timeout=LOOKUP_SECONDS)
 
     async def names(self) -> list[str]:
         """Every topic that is not the cluster's own."""
@@ -140,7 +151,7 @@ class Catalogue:
         return {partition.partition: result.offset for partition, result in zip(answers, results, strict=True)}
 
     async def _ask(self, topic: str) -> Known:
-        described = await self.describe(topic, LOOKUP_SECONDS if topic in self._known else REQUEST_SECONDS)
+        described = await self.describe(topic)
         if described is None:
             raise await self.missing(topic)
         known = self._known[topic] = Known(len(described.partitions), time.monotonic())

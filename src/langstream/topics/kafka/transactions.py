@@ -27,7 +27,7 @@ from langstream.topics.kafka.threads import Threads
 
 CALL_SECONDS: Final = 10.0
 PROBE_ATTEMPTS: Final = 3
-COMMIT_ATTEMPTS: Final = 6
+COMMIT_ATTEMPTS: Final = 3
 """Of `CALL_SECONDS` each: longer than a transaction may last, so that its fate is decided then."""
 
 FENCED_SECONDS: Final = 60.0
@@ -113,7 +113,7 @@ class Transactions:
             for batch in sends:
                 await self._produce(client, batch)
             if positions:
-                await self._threads.run(_patiently, client.send_offsets_to_transaction, positions, member)
+                await self._threads.run(client.send_offsets_to_transaction, positions, member, CALL_SECONDS)
         except KafkaException as error:
             raise await self._aborted(client, error) from error
         try:
@@ -139,8 +139,11 @@ class Transactions:
             await self._lost_name(error)
             await self._drop()
             return Unfinished(error, again=found.code() in _TAKEN)
+        if found.code() == KafkaError._TIMED_OUT:  # it may wait for a broker that is gone; a new one asks who is there
+            await self._drop()
+            return Unfinished(error, again=False)
         try:
-            await self._threads.run(_patiently, client.abort_transaction)
+            await self._threads.run(client.abort_transaction, CALL_SECONDS)
         except KafkaException as failure:
             _log.info("a transaction could not be taken back, the next one ends it: %s", reason(failure).str())
             await self._drop()
