@@ -1,18 +1,22 @@
-"""Splitting text into chunks of tokens: `text-splitter` against the recursive splitter of LangChain.
+"""Splitting text into chunks of tokens: `text-splitter` against libraries that do the same.
 
     python benchmarks/text/splitter.py [--seconds 2]
 
-Both split the same text by the same rules and count with the same tokenizer. The peer is `langchain_text_splitters`
-where it is installed, else its algorithm written out plainly (every piece counted whenever it is looked at).
+All count tokens of `cl100k_base`. `langchain_text_splitters` splits by the same rules, with the same tokenizer; where
+it is not installed, its algorithm written out plainly (every piece counted whenever it is looked at).
+`semantic-text-splitter`, compiled from Rust, cuts at sentences and words by rules of its own, and has the tokenizer
+built in. The runs alternate, and the best of each counts.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
+
+from measuring import measured
 
 from langstream.agents.text.splitting import Splitter
 from langstream.agents.text.token_counts import length_function
@@ -113,42 +117,58 @@ WORDS = [
 ]
 
 
+Split = Callable[[str], Sequence[str]]
+
+
 def main() -> None:
-    """Measure both and print the ratio."""
+    """Measure all and print the ratios."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--seconds", type=float, default=2.0)
     seconds = arguments.parse_args().seconds
     text = prose(random.Random(7), characters=200_000)
-    ours = Splitter(
+    splitters = {"text-splitter": ours(), **peers()}
+    chunks = {name: list(split(text)) for name, split in splitters.items()}
+    best = measured({name: partial(split, text) for name, split in splitters.items()}, seconds)
+    fastest = len(text) / best["text-splitter"]
+    for name, took in best.items():
+        rate = len(text) / took
+        same = "the same chunks" if chunks[name] == chunks["text-splitter"] else f"{len(chunks[name])} chunks"
+        print(f"{name:28} {rate / 1e6:8.2f} MB/s   text-splitter is {fastest / rate:5.2f} times as fast   {same}")
+
+
+def ours() -> Split:
+    """The splitter of the agent."""
+    splitter = Splitter(
         SEPARATORS, chunk_size=SIZE, chunk_overlap=OVERLAP, keep_separator=False, length=length_function("cl100k_base")
     )
-    name, theirs = peer()
-    mine = [chunk.text for chunk in ours.split(text)]
-    if mine != theirs(text):
-        print("note: the chunks differ")
-    fast, slow = rate(lambda: ours.split(text), seconds, len(text)), rate(lambda: theirs(text), seconds, len(text))
-    print(f"{'text-splitter':32} {fast / 1e6:8.2f} MB/s   {len(mine)} chunks")
-    print(f"{name:32} {slow / 1e6:8.2f} MB/s")
-    print(f"ratio {fast / slow:.1f}")
+    return lambda text: [chunk.text for chunk in splitter.split(text)]
 
 
-def peer() -> tuple[str, Callable[[str], Sequence[str]]]:
-    """The splitter to compare with, counting with the same tokenizer but remembering nothing."""
+def peers() -> dict[str, Split]:
+    """The splitters to compare with, counting with the same tokenizer but remembering nothing."""
     from rs_bpe.bpe import openai
 
     count: Callable[[str], int] = openai.cl100k_base().count
+    found: dict[str, Split] = {}
     try:
         import langchain_text_splitters
     except ImportError:
-        return "the algorithm written out", lambda text: plain(text, SEPARATORS, count)
-    splitter: Any = langchain_text_splitters.RecursiveCharacterTextSplitter(
-        separators=list(SEPARATORS),
-        chunk_size=SIZE,
-        chunk_overlap=OVERLAP,
-        keep_separator=False,
-        length_function=count,
-    )
-    return "langchain_text_splitters", splitter.split_text
+        found["the algorithm written out"] = lambda text: plain(text, SEPARATORS, count)
+    else:
+        splitter: Any = langchain_text_splitters.RecursiveCharacterTextSplitter(
+            separators=list(SEPARATORS),
+            chunk_size=SIZE,
+            chunk_overlap=OVERLAP,
+            keep_separator=False,
+            length_function=count,
+        )
+        found["langchain-text-splitters"] = splitter.split_text
+    try:
+        import semantic_text_splitter
+    except ImportError:
+        return found
+    semantic: Any = semantic_text_splitter.TextSplitter.from_tiktoken_model("gpt-4", SIZE, overlap=OVERLAP)
+    return {**found, "semantic-text-splitter": semantic.chunks}
 
 
 def plain(text: str, separators: Sequence[str], count: Callable[[str], int]) -> list[str]:
@@ -194,16 +214,6 @@ def prose(source: random.Random, *, characters: int) -> str:
         parts += [sentence, source.choice((" ", " ", " ", "\n", "\n\n"))]
         size += len(sentence) + 1
     return "".join(parts)
-
-
-def rate(work: Callable[[], object], seconds: float, size: int) -> float:
-    """Characters per second; the best of the runs that fit into the time."""
-    best, end = 0.0, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        begun = time.perf_counter()
-        work()
-        best = max(best, size / (time.perf_counter() - begun))
-    return best
 
 
 if __name__ == "__main__":
