@@ -85,8 +85,8 @@ AGENT = AgentType(
     summary="Extracts the plain text of documents: PDF, Office, OpenDocument, HTML, mail, e-books, archives.",
     description="""\
 The kind of document is told from its content. Plain text passes as it is; images, sound and video give an empty text.
-Damaged, encrypted and outrageously large documents are failures of their record: each is read in a process of its own
-kind, within limits of time and memory. Works offline, without OCR.""",
+Damaged, encrypted and outrageously large documents are failures of their record: what is not plain text is read by
+another process, within limits of time and memory. Works offline, without OCR.""",
     family="text",
     example="""\
 - type: text-extractor
