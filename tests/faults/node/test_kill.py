@@ -76,17 +76,6 @@ class Victim:
             sys.executable, str(script), str(self._directory), stdout=DEVNULL, stderr=PIPE
         )
 
-    async def bury(self) -> None:
-        """Dead in any case, whatever became of the test."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.communicate()
-
-    def check(self) -> None:
-        """It is expected to run."""
-        if self._process is not None and self._process.returncode is not None:
-            raise AssertionError(f"the process ended by itself: {self._process.returncode}")
-
     async def kill(self) -> None:
         assert self._process is not None
         assert self._process.stderr is not None
