@@ -17,7 +17,6 @@ from langstream.runtime.worker import Worker
 from langstream.sdk.contract import AsyncProcessor, Batching, Outcome, Place, PlacedProcessor, Processor
 from langstream.topics.contract import TopicPartition
 
-
 PARTITION = TopicPartition("in", 2)
 
 
