@@ -6,7 +6,9 @@ without the project's environment.
 
 from __future__ import annotations
 
+import base64
 import fcntl
+import hmac
 import json
 import os
 import re
@@ -57,6 +59,7 @@ LOGGING = """<Configuration status="error">
 </Configuration>
 """
 START_SECONDS = 150
+SECRET = b"a secret of thirty-two bytes, ok"
 NAMESPACE = "tests/topics"
 """Where tests make their topics."""
 
@@ -111,15 +114,16 @@ class Pulsar:
         port: int | None = None,
         web_port: int | None = None,
         properties: Mapping[str, str] | None = None,
-        token: str = "",
+        secured: bool = False,
     ) -> None:
         self._directory = directory
-        free = free_ports(3)
+        free = free_ports(5)
         self._port = port or free[0]
         self._web_port = web_port or free[1]
         self._bookie_port = free[2]
         self._properties = dict(properties or {})
-        self._token = token
+        self._secured = secured
+        self._tls_ports = free[3:]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -131,6 +135,28 @@ class Pulsar:
     def admin_url(self) -> str:
         """For administration."""
         return f"http://127.0.0.1:{self._web_port}"
+
+    @property
+    def secured_service_url(self) -> str:
+        """For records, with TLS; where `secured` was asked for."""
+        return f"pulsar+ssl://localhost:{self._tls_ports[0]}"
+
+    @property
+    def secured_admin_url(self) -> str:
+        """For administration, with TLS."""
+        return f"https://localhost:{self._tls_ports[1]}"
+
+    @property
+    def certificate(self) -> Path:
+        """What clients trust."""
+        return self._directory / "certificate.pem"
+
+    @staticmethod
+    def token(role: str) -> str:
+        """Lets its bearer in as this role. Without any, everything is allowed."""
+        parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, {"sub": role})]
+        text = ".".join(_base64(part) for part in parts)
+        return f"{text}.{_base64(hmac.digest(SECRET, text.encode(), 'sha256'))}"
 
     def start(self) -> None:
         """Ready when this returns."""
@@ -187,8 +213,6 @@ class Pulsar:
         """A request to the administration interface; None where there is nothing."""
         request = urllib.request.Request(f"{self.admin_url}/admin/v2/{path}", method=method)
         request.add_header("Content-Type", "application/json")
-        if self._token:
-            request.add_header("Authorization", f"Bearer {self._token}")
         data = None if body is None else json.dumps(body).encode()
         try:
             with urllib.request.urlopen(request, data, timeout=30) as answer:
@@ -231,6 +255,8 @@ class Pulsar:
             "journalMaxSizeMB": "64",
             "diskUsageThreshold": "0.99",
             "diskUsageWarnThreshold": "0.98",
+            "nettyMaxFrameSizeBytes": str(5 * 1024 * 1024 + 10 * 1024),  # of the bookie: an entry, and what is around it
+            "acknowledgmentAtBatchIndexLevelEnabled": "true",
             "allowAutoTopicCreation": "false",
             "loadBalancerEnabled": "false",
             "loadManagerClassName": "org.apache.pulsar.broker.loadbalance.NoopLoadManager",
@@ -239,9 +265,31 @@ class Pulsar:
             "numHttpServerThreads": "8",
             "numOrderedExecutorThreads": "2",
             "bookkeeperNumberOfChannelsPerBookie": "2",
-            "brokerDeleteInactiveTopicsEnabled": "true",
+            **(self._security() if self._secured else {}),
             **self._properties,
         }
+
+    def _security(self) -> dict[str, str]:
+        from tests.servers.certificates import loopback_certificate
+
+        certificate, key = loopback_certificate(self._directory)
+        return {
+            "brokerServicePortTls": str(self._tls_ports[0]),
+            "webServicePortTls": str(self._tls_ports[1]),
+            "tlsCertificateFilePath": str(certificate),
+            "tlsKeyFilePath": str(key),
+            "tlsTrustCertsFilePath": str(certificate),
+            "authenticationEnabled": "true",
+            "authenticationProviders": "org.apache.pulsar.broker.authentication.AuthenticationProviderToken",
+            "tokenSecretKey": f"data:;base64,{base64.b64encode(SECRET).decode()}",
+            "authorizationEnabled": "true",
+            "anonymousUserRole": "anonymous",
+            "superUserRoles": "anonymous,admin",
+        }
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def running(ports: str | None) -> Pulsar | None:
