@@ -14,7 +14,8 @@ DEFAULT_PORT = 9042
 
 
 def _hosts(value: Any) -> Any:
-    return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+    parts = value if isinstance(value, list) else [value]
+    return [host.strip() for part in parts for host in str(part).split(",") if host.strip()]
 
 
 class CassandraConfiguration(Configuration):

@@ -8,6 +8,7 @@ are sent to the replica that has the row; connections are pooled, and those that
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,9 @@ class CqlSession:
             raise ServiceError(
                 "the Cassandra driver is not installed: pip install 'langstream[cassandra]'", category="refused"
             ) from None
+        logger = logging.getLogger("cassandra")
+        if logger.level == logging.NOTSET:  # what fails is told by exceptions; the rest is about the driver itself
+            logger.setLevel(logging.ERROR)
         access = self._access
         login = PlainTextAuthProvider(access.username, access.password) if access.username else None
         cluster = Cluster(

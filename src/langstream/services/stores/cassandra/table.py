@@ -14,7 +14,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
 from langstream.errors import LangStreamError, RecordError, ServiceError
-from langstream.services.stores.batches import identity, rounds
+from langstream.services.stores.batches import Outcomes, identity, write_by_key
 from langstream.services.stores.cassandra.mapping import TIMESTAMP, TTL, name, quoted
 from langstream.services.stores.cassandra.session import CqlSession, parameters_of
 from langstream.services.stores.cassandra.sink import MICROSECONDS, CqlSinkConfiguration
@@ -121,12 +121,10 @@ class CqlTable(Table):
     # --- writing ----------------------------------------------------------------------------------------------------
 
     async def write(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
-        outcomes: list[Exception | None] = [None] * len(writes)
-        for places in rounds(writes):
-            found = await asyncio.gather(*(self._one(writes[place]) for place in places))
-            for place, outcome in zip(places, found, strict=True):
-                outcomes[place] = outcome
-        return outcomes
+        return await write_by_key(writes, self._together, self._together)
+
+    async def _together(self, writes: Sequence[Write]) -> Outcomes:
+        return await asyncio.gather(*map(self._one, writes))
 
     async def _one(self, write: Write) -> Exception | None:
         try:

@@ -36,7 +36,7 @@ def _named(kind: Any) -> str:
 
 def _converted(value: Any, kind: Any) -> Any:
     name = kind.typename
-    if getattr(kind, "fieldnames", None):
+    if hasattr(kind, "mapped_class"):  # a type of the user's own
         given = _mapped(value)
         pairs = zip(kind.fieldnames, kind.subtypes, strict=True)
         return tuple(None if given.get(n) is None else _converted(given[n], t) for n, t in pairs)

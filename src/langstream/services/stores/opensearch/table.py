@@ -1,7 +1,7 @@
 """The index that a `vector-db-sink` writes to: whole documents by id, in bulk requests.
 
-A bulk request keeps its order, so a document that is in it twice ends as the last one says. Every document has its own
-outcome. Those that the server had no room for may be tried again.
+Every document has its own outcome. Those that the server had no room for may be tried again; until then, later ones
+with the same id are left alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from langstream.errors import ServiceError
+from langstream.services.stores.batches import Outcomes, write_by_key
 from langstream.services.stores.contract import Table, Write
 from langstream.services.stores.http import StoreClient, encoded
 from langstream.services.stores.opensearch.configuration import ID, OpenSearchSinkConfiguration
@@ -30,6 +31,9 @@ class OpenSearchTable(Table):
         self._limit = configuration.batch_size or 1000
 
     async def write(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
+        return await write_by_key(writes, self._together, self._together, self._limit)
+
+    async def _together(self, writes: Sequence[Write]) -> Outcomes:
         outcomes: list[Exception | None] = [None] * len(writes)
         lines: list[tuple[int, bytes]] = []
         for place, write in enumerate(writes):
@@ -37,7 +41,7 @@ class OpenSearchTable(Table):
                 lines.append((place, operation(write)))
             except ServiceError as error:  # a value that JSON has no form for
                 outcomes[place] = error
-        for part in requests(lines, self._limit):
+        for part in requests(lines):
             found = await self._bulk(b"".join(line for _, line in part), len(part))
             for (place, _), outcome in zip(part, found, strict=True):
                 outcomes[place] = outcome
@@ -68,12 +72,12 @@ def operation(write: Write) -> bytes:
     return encoded({"index": target}) + b"\n" + encoded(document) + b"\n"
 
 
-def requests(lines: Sequence[tuple[int, bytes]], limit: int) -> Iterator[list[tuple[int, bytes]]]:
+def requests(lines: Sequence[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
     """The operations in parts that one request can take."""
     part: list[tuple[int, bytes]] = []
     size = 0
     for place, line in lines:
-        if part and (len(part) >= limit or size + len(line) > LONGEST_REQUEST):
+        if part and size + len(line) > LONGEST_REQUEST:
             yield part
             part, size = [], 0
         part.append((place, line))
