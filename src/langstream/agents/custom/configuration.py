@@ -33,14 +33,6 @@ class PythonAgentConfiguration(OpenConfiguration):
         description="Environment variables, set before the module is imported. They hold for the whole process.",
     )
 
-    concurrency: int = Field(
-        64,
-        ge=1,
-        le=10_000,
-        description="Calls under way at one time, where the method is `async` or returns futures. Plain methods are "
-        "called one at a time. The class finds it in its configuration as well.",
-    )
-
     @field_validator("class_name")
     @classmethod
     def _names_a_class(cls, name: str) -> str:
@@ -55,11 +47,21 @@ class PythonAgentConfiguration(OpenConfiguration):
     __str__ = __repr__
 
 
+class PythonCallsConfiguration(PythonAgentConfiguration):
+    """Options of custom agents that are called for every record."""
+
+    concurrency: int = Field(
+        64,
+        ge=1,
+        le=10_000,
+        description="Calls under way at one time, where the method is `async` or returns futures. Plain methods are "
+        "called one at a time. The class finds it in its configuration as well.",
+    )
+
+
 def user_configuration(configuration: PythonAgentConfiguration, context: AgentContext) -> dict[str, Any]:
     """What `init` receives: the options as written, plus `resources` and `globals`. A copy the agent may change."""
     options: dict[str, Any] = {"className": configuration.class_name, **(configuration.model_extra or {})}
-    if "concurrency" in configuration.model_fields_set:
-        options["concurrency"] = configuration.concurrency
     if configuration.environment:
         options["environment"] = [{"key": entry.key, "value": entry.value} for entry in configuration.environment]
     for name, field in type(configuration).model_fields.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from langstream.agents.custom.calls import PLAIN, RecordCalls
-from langstream.agents.custom.configuration import PythonAgentConfiguration, check
+from langstream.agents.custom.configuration import PythonCallsConfiguration, check
 from langstream.agents.custom.instance import UserAgent
 from langstream.agents.custom.results import records_of
 from langstream.agents.declaration import AgentType, ComponentType, Composable
@@ -19,7 +19,7 @@ class CustomProcessor(AsyncProcessor):
 
     batching = PLAIN
 
-    def __init__(self, configuration: PythonAgentConfiguration) -> None:
+    def __init__(self, configuration: PythonCallsConfiguration) -> None:
         self._configuration = configuration
         self._agent: UserAgent | None = None
         self._calls: RecordCalls | None = None
@@ -71,7 +71,7 @@ _EXAMPLE = """\
 AGENT = AgentType(
     name="python-processor",
     component_type=ComponentType.PROCESSOR,
-    configuration=PythonAgentConfiguration,
+    configuration=PythonCallsConfiguration,
     create=CustomProcessor,
     summary=_SUMMARY,
     description=_DESCRIPTION,
@@ -84,7 +84,7 @@ AGENT = AgentType(
 FUNCTION = AgentType(
     name="python-function",
     component_type=ComponentType.PROCESSOR,
-    configuration=PythonAgentConfiguration,
+    configuration=PythonCallsConfiguration,
     create=CustomProcessor,
     summary=f"Another name of python-processor. {_SUMMARY}",
     description=_DESCRIPTION,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from langstream.agents.custom.calls import PLAIN, RecordCalls
-from langstream.agents.custom.configuration import PythonAgentConfiguration, check
+from langstream.agents.custom.configuration import PythonCallsConfiguration, check
 from langstream.agents.custom.instance import UserAgent
 from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.records import SimpleRecord
@@ -18,7 +18,7 @@ class CustomSink(Sink):
 
     batching = PLAIN
 
-    def __init__(self, configuration: PythonAgentConfiguration) -> None:
+    def __init__(self, configuration: PythonCallsConfiguration) -> None:
         self._configuration = configuration
         self._agent: UserAgent | None = None
         self._calls: RecordCalls | None = None
@@ -50,7 +50,7 @@ class CustomSink(Sink):
 AGENT = AgentType(
     name="python-sink",
     component_type=ComponentType.SINK,
-    configuration=PythonAgentConfiguration,
+    configuration=PythonCallsConfiguration,
     create=CustomSink,
     summary="Runs a Python class of the application that stores records somewhere.",
     description="""\
