@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langstream.errors import ServiceError
+from langstream.sdk.contract import NotAttempted
 from langstream.services.stores.batches import identity, rounds, write_by_key
 from langstream.services.stores.contract import Write
 
@@ -45,14 +46,28 @@ def writes(changes: Sequence[tuple[str, int | None]]) -> list[Write]:
 @given(CHANGES, st.integers(1, 10))
 async def test_a_batch_ends_as_if_written_one_by_one(changes: list[tuple[str, int | None]], limit: int) -> None:
     rows, expected = Rows(), dict[str, int]()
-    outcomes = await write_by_key(writes(changes), rows.upsert, rows.delete, limit)
-    for (id, number), outcome in zip(changes, outcomes, strict=True):
-        assert (outcome is not None) is (number is not None and number < 0)
+    for id, number in changes:
         if number is None:
             expected.pop(id, None)
         elif number >= 0:
             expected[id] = number
+    left = changes
+    while left:  # as the runtime does
+        outcomes = await write_by_key(writes(left), rows.upsert, rows.delete, limit)
+        assert not isinstance(outcomes[0], NotAttempted)
+        for (_, number), outcome in zip(left, outcomes, strict=True):
+            bad = number is not None and number < 0
+            assert isinstance(outcome, NotAttempted) or (outcome is not None) is bad
+        left = [change for change, outcome in zip(left, outcomes, strict=True) if isinstance(outcome, NotAttempted)]
     assert rows.content == expected
+
+
+async def test_what_comes_after_a_failed_write_of_its_key_waits() -> None:
+    rows = Rows()
+    outcomes = await write_by_key(writes([("a", -1), ("a", 2), ("b", 3), ("a", None)]), rows.upsert, rows.delete)
+    assert isinstance(outcomes[0], ServiceError)
+    assert [type(outcome) for outcome in outcomes[1:]] == [NotAttempted, type(None), NotAttempted]
+    assert rows.content == {"b": 3}
 
 
 async def test_one_bad_row_among_many_costs_few_calls() -> None:
@@ -77,5 +92,6 @@ def test_keys_of_different_types_are_different() -> None:
 
 
 def test_rounds_are_as_few_as_the_most_frequent_key() -> None:
-    assert list(rounds(writes([("a", 1), ("b", 1), ("a", 2), ("a", 3)]))) == [[0, 1], [2], [3]]
+    found = rounds(writes([("a", 1), ("b", 1), ("a", 2), ("a", 3)]))
+    assert [list(places.values()) for places in found] == [[0, 1], [2], [3]]
     assert list(rounds([])) == []

@@ -45,7 +45,7 @@ def _check(configuration: Any, context: PlanContext) -> Iterable[Finding]:
 class VectorDbSink(Sink):
     """Writes batches; a record without value deletes the row with its primary key."""
 
-    batching = Batching(max_records=200, concurrency=1, ordering="emission")
+    batching = Batching(max_records=500, concurrency=1, ordering="sequence")
 
     def __init__(self, configuration: Any) -> None:
         self._configuration = configuration

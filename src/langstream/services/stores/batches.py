@@ -6,12 +6,13 @@ refuses a batch for what is in it, it is written again in halves until the rows 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import orjson
 
 from langstream.errors import ServiceError
+from langstream.sdk.contract import NotAttempted
 from langstream.services.stores.contract import Write
 
 Item = TypeVar("Item")
@@ -29,16 +30,30 @@ async def write_by_key(
     delete: Callable[[Sequence[Write]], Awaitable[Outcomes]],
     limit: int = 1000,
 ) -> list[Exception | None]:
-    """The outcome of each write. `upsert` and `delete` get at most `limit` writes, no key twice among them."""
+    """The outcome of each write. `upsert` and `delete` get at most `limit` writes, no key twice among them.
+
+    Writes after a failed one of the same key are left alone (`NotAttempted`): tried again, the failed one would undo
+    them.
+    """
     outcomes: list[Exception | None] = [None] * len(writes)
-    for places in rounds(writes):
+    failed: set[Hashable] = set()
+    for keys in rounds(writes):
         for action, deletes in ((upsert, False), (delete, True)):
-            chosen = [place for place in places if (writes[place].values is None) is deletes]
+            chosen = []
+            for key, place in keys.items():
+                if (writes[place].values is None) is not deletes:
+                    continue
+                if key in failed:
+                    outcomes[place] = NotAttempted()
+                else:
+                    chosen.append((key, place))
             for start in range(0, len(chosen), limit):
                 part = chosen[start : start + limit]
-                found = await isolated([writes[place] for place in part], action)
-                for place, outcome in zip(part, found, strict=True):
+                found = await isolated([writes[place] for _, place in part], action)
+                for (key, place), outcome in zip(part, found, strict=True):
                     outcomes[place] = outcome
+                    if outcome is not None:
+                        failed.add(key)
     return outcomes
 
 
@@ -58,17 +73,18 @@ async def isolated(
     return [*await isolated(items[:half], action), *await isolated(items[half:], action)]
 
 
-def rounds(writes: Sequence[Write]) -> Iterator[list[int]]:
-    """The places of the writes in as few rounds as keep equal keys in order; no key is twice in a round."""
-    seen: dict[Hashable, int] = {}
-    found: list[list[int]] = []
+def rounds(writes: Sequence[Write]) -> list[dict[Hashable, int]]:
+    """The places of the writes by key, in as few rounds as keep equal keys in order; no key is twice in a round."""
+    found: list[dict[Hashable, int]] = []
+    counts: dict[Hashable, int] = {}
     for place, write in enumerate(writes):
         key = identity(write.key)
-        number = seen[key] = seen.get(key, -1) + 1
+        number = counts.get(key, 0)
+        counts[key] = number + 1
         if number == len(found):
-            found.append([])
-        found[number].append(place)
-    yield from found
+            found.append({})
+        found[number][key] = place
+    return found
 
 
 def identity(key: Mapping[str, Any]) -> Hashable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -160,5 +161,5 @@ async def _failures(where: str) -> AsyncIterator[None]:
         if isinstance(error, asyncpg.DataError):
             raise ServiceError(f"{where} refused the parameters: {error}", category="refused") from error
         raise ServiceError(f"{where} cannot be used now: {error or type(error).__name__}") from error
-    except (asyncpg.PostgresError, ValueError, TypeError) as error:
+    except (asyncpg.PostgresError, ValueError, TypeError, struct.error) as error:
         raise ServiceError(f"{where} refused the statement: {error}", category="refused") from error

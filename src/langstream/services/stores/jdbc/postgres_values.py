@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -36,13 +37,14 @@ async def prepare_connection(connection: Any) -> None:
 
 
 def packed_vector(value: Any) -> bytes:
-    """A vector in pgvector's binary form. Takes lists of numbers, their JSON text, and what was packed already."""
-    if isinstance(value, bytes):
-        return value
-    numbers = array("f", orjson.loads(value) if isinstance(value, str) else value)
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return _HEADER.pack(len(numbers), 0) + numbers.tobytes()
+    """A vector in pgvector's binary form. Takes lists of numbers, and their JSON text."""
+    numbers = orjson.loads(value) if isinstance(value, str) else value
+    return _vector_struct(len(numbers)).pack(len(numbers), 0, *numbers)
+
+
+@lru_cache(maxsize=64)
+def _vector_struct(length: int) -> struct.Struct:
+    return struct.Struct(f">HH{length}f")
 
 
 def unpacked_vector(packed: bytes) -> list[float]:
@@ -57,22 +59,13 @@ def _vector_text(value: Any) -> str:
     return value if isinstance(value, str) else "[" + ",".join(repr(float(item)) for item in value) + "]"
 
 
-class _JsonText(str):
-    """A value that is JSON text already."""
-
-    __slots__ = ()
-
-
 def _json(value: Any) -> str:
-    return value if type(value) is _JsonText else orjson.dumps(value).decode()
+    return orjson.dumps(value).decode()
 
 
 def converter(kind: str) -> Converter | None:
-    """What makes values fit for an array of the type, None where they fit as they are. Nulls stay nulls.
-
-    Lists become single values here: the driver would take them for another dimension of the array.
-    """
-    return _IN_ARRAYS.get(kind) or _CONVERTERS.get(kind)
+    """What makes values fit for a parameter of the type, None where they fit as they are. Nulls stay nulls."""
+    return _CONVERTERS.get(kind)
 
 
 def converted(value: Any, kind: str) -> Any:
@@ -137,10 +130,4 @@ _CONVERTERS: Final[dict[str, Converter]] = {
     "bool": _truth,
     "uuid": _uuid,
     "bytea": _bytes,
-}
-
-_IN_ARRAYS: Final[dict[str, Converter]] = {
-    "vector": packed_vector,
-    "halfvec": _vector_text,
-    **dict.fromkeys(("json", "jsonb"), lambda value: _JsonText(_json(value))),
 }
