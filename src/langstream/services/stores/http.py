@@ -9,6 +9,7 @@ Requests are expected to be idempotent: they may be sent twice. Say `repeat=Fals
 
 from __future__ import annotations
 
+import io
 import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -162,7 +163,7 @@ class StoreClient:
             async with self._session.request(
                 request.method,
                 URL(request.url, encoded=True),
-                data=request.body or None,
+                data=io.BytesIO(request.body) if request.body else None,  # sent in pieces
                 headers=headers,
                 allow_redirects=False,  # it would carry the credentials to another place
                 proxy=proxy_for(request.url),
