@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,6 +25,7 @@ from langstream.errors import AgentFailed
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext
 from langstream.services.ai.contract import ToolCall
+from tests.services.ai.fake_server import FakeServer, Reply
 
 SERVER = str(Path(__file__).with_name("weather_server.py"))
 KEY = "very-secret-weather-key"
@@ -74,7 +75,10 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_program_offers_its_tools_and_answers(opened: Open) -> None:
+async def test_a_program_offers_its_tools_answers_fails_in_words_and_keeps_secrets(
+    opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     box = await opened()
     tools = {tool.name: tool for tool in box.tools()}
     assert tools["forecast"].description == "Forecast the weather."
@@ -84,12 +88,7 @@ async def test_a_program_offers_its_tools_and_answers(opened: Open) -> None:
     answers = await asyncio.gather(*(call(box, "forecast", city=str(number)) for number in range(20)))
     assert answers == [f"sunny in {number} for 1" for number in range(20)]
 
-
-async def test_failures_are_told_in_words_and_secrets_stay_where_they_are(
-    opened: Open, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    box = await opened()
+    # a second program would cost seconds: the same one fails, keeps secrets, and ends with the agent
     with pytest.raises(ToolFailed, match="no rain today"):
         await call(box, "fail", reason="no rain today")
     with pytest.raises(ToolFailed, match="city"):
@@ -128,17 +127,6 @@ async def test_a_program_that_dies_is_started_again(opened: Open) -> None:
         return False
 
     await until(replaced)
-
-
-async def test_some_tools_may_be_chosen_and_their_names_begun(opened: Open) -> None:
-    box = await opened(tools=["forecast", "odd.name"], prefix="weather_")
-    assert [tool.name for tool in box.tools()] == ["weather_forecast", "weather_odd_name"]
-    assert await call(box, "weather_forecast", city="Rome") == "sunny in Rome for 1"
-
-
-async def test_a_tool_that_is_not_there_is_refused_with_a_guess(opened: Open) -> None:
-    with pytest.raises(AgentFailed, match=r"has no tool 'forcast'.*forecast"):
-        await opened(tools=["forcast"])
 
 
 async def test_a_program_that_is_not_there_is_refused(opened: Open) -> None:
@@ -221,3 +209,75 @@ async def test_a_server_behind_an_address_answers_and_is_found_again(opened: Ope
 async def test_an_address_where_nobody_answers_is_refused(opened: Open) -> None:
     with pytest.raises(AgentFailed, match="the MCP server 'weather' cannot be used"):
         await opened(url=f"http://127.0.0.1:{free_port()}/mcp")
+
+
+class Forgetful(FakeServer):
+    """A server of the protocol before 2026, with sessions, which it forgets when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = "one"
+        self.calls = 0
+
+    def reply_to(self, request: Mapping[str, Any]) -> Reply:
+        body = request["body"] or {}
+        method = body.get("method")
+        if method == "server/discover":
+            return self._answer(body, error={"code": -32601, "message": "Method not found"})
+        if method == "initialize":
+            version = body["params"]["protocolVersion"]
+            info = {
+                "protocolVersion": version,
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "f", "version": "1"},
+            }
+            return self._answer(body, result=info)
+        if request["method"] != "POST":
+            return Reply(status=405, body={})
+        if request["headers"].get("mcp-session-id") != self.session:
+            return Reply(status=404, body={})
+        if "id" not in body:
+            return Reply(status=202, body=b"")
+        if method == "tools/list":
+            tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("count", "odd.name")]
+            return self._answer(body, result={"tools": tools})
+        self.calls += 1
+        return self._answer(body, result={"content": [{"type": "text", "text": str(self.calls)}]})
+
+    def _answer(self, body: Any, **content: Any) -> Reply:
+        answer = {"jsonrpc": "2.0", "id": body["id"], **content}
+        return Reply(body=answer, headers={"Mcp-Session-Id": self.session}, content_type="application/json")
+
+
+@pytest.fixture
+async def forgetful() -> AsyncIterator[Forgetful]:
+    """Such a server, running."""
+    server = Forgetful()
+    await server.start()
+    yield server
+    await server.close()
+
+
+async def test_a_server_that_forgot_the_session_is_called_again_in_a_new_one(
+    opened: Open, forgetful: Forgetful
+) -> None:
+    box = await opened(url=f"{forgetful.url}/mcp", headers={"Authorization": "Bearer t"})
+    assert await call(box, "count") == "1"
+    forgetful.session = "two"
+    assert await call(box, "count") == "2"
+    assert {request["headers"].get("authorization") for request in forgetful.requests} == {"Bearer t"}
+    await box.close()
+
+
+async def test_some_tools_may_be_chosen_and_their_names_begun(opened: Open, forgetful: Forgetful) -> None:
+    box = await opened(url=forgetful.url, tools=["odd.name"], prefix="my_")
+    (tool,) = box.tools()
+    assert (tool.name, tool.description) == ("my_odd_name", "odd.name")
+    assert await call(box, "my_odd_name") == "1"
+    assert forgetful.requests[-1]["body"]["params"]["name"] == "odd.name"
+    await box.close()
+
+
+async def test_a_tool_that_is_not_there_is_refused_with_a_guess(opened: Open, forgetful: Forgetful) -> None:
+    with pytest.raises(AgentFailed, match=r"has no tool 'coumt'.*'count'"):
+        await opened(url=forgetful.url, tools=["coumt"])

@@ -14,6 +14,7 @@ from langstream.agents.ai.chat_completions import AGENT
 from langstream.agents.custom.code import remove
 from langstream.errors import AgentFailed, RecordError
 from langstream.records import SimpleRecord
+from langstream.sdk.contract import Place
 from langstream.services.ai.contract import Chunk, Message, ToolCall, Usage
 
 Bench: TypeAlias = Any
@@ -235,10 +236,12 @@ async def test_a_tool_that_is_not_there_is_told_with_those_that_are(code: Bench)
 
 async def test_a_coroutine_that_takes_too_long_is_cancelled_and_the_model_told(code: Bench) -> None:
     code.service.script = [wants(("endless", {})), wants(("cancelled", {})), says("done")]
-    await outcome(code, functions("endless", "cancelled", **{"tool-timeout-seconds": 1}))
+    configuration = functions("endless", "cancelled")
+    configuration["tools"][0]["timeout-seconds"] = 0.5
+    await outcome(code, configuration)
     told, afterwards = results(code)
     assert told.failed
-    assert "did not answer within 1 s" in told.content
+    assert "did not answer within 0.5 s" in told.content
     assert afterwards.content == "true"
 
 
@@ -340,6 +343,22 @@ async def test_tools_and_structure_go_together(code: Bench) -> None:
     (record,) = await outcome(code, functions("add", **{"response-schema": schema}))
     assert json.loads(record.value()) == {"sum": 2}
     assert [message.content for message in results(code)] == ["2", "2"]
+
+
+async def test_a_record_that_comes_again_takes_the_turns_of_the_model_from_the_journal(
+    code: Bench, tmp_path: Path
+) -> None:
+    code.directory = tmp_path / "state"
+    code.directory.mkdir()
+    code.service.script = [wants(("add", {"a": 1}), text="Hm."), says("It is 2.")]
+    options = {"tool-log-field": "value.calls", "completion-field": "value.a"}
+    for _ in range(2):
+        agent = await code.start(AGENT, functions("add", **options))
+        ((record,),) = await agent.process_placed([RECORD], [Place("in", 0, 7)])
+        value = json.loads(record.value())
+        assert (value["a"], value["calls"][0]["result"]) == ("It is 2.", "2")
+        await code.close()
+    assert len(code.service.calls) == 2
 
 
 async def test_many_records_call_at_the_same_time(code: Bench) -> None:

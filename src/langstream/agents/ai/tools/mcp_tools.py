@@ -18,11 +18,18 @@ from langstream.services.ai.contract import Tool, ToolCall
 
 if TYPE_CHECKING:
     from mcp import Client
+    from mcp.shared.exceptions import MCPError
     from mcp.types import CallToolResult
 
 INSTALL: Final = "pip install 'langstream[mcp]'"
 MOST_PAGES: Final = 100
 LONGEST_NAME: Final = 64
+SESSION_OVER: Final = "Session terminated"
+"""How the SDK puts it that a server behind an address has forgotten the session, after its restart for instance."""
+
+
+class _SessionOver(ToolFailed):
+    """The server does not know the session any more."""
 
 
 def mcp_is_installed() -> bool:
@@ -59,25 +66,39 @@ class McpTools(Toolbox):
     async def call(
         self, call: ToolCall, arguments: Mapping[str, Any], record: SimpleRecord, timeout_seconds: float
     ) -> str:
+        try:
+            return await self._call(call.name, arguments, timeout_seconds)
+        except _SessionOver:  # the server has not looked at the call
+            return await self._call(call.name, arguments, timeout_seconds)
+
+    async def _call(self, name: str, arguments: Mapping[str, Any], timeout_seconds: float) -> str:
         from mcp.shared.exceptions import MCPError
-        from mcp.types import CONNECTION_CLOSED
 
         assert self._connection is not None
         client = await self._connection.client()
-        name = self._names.get(call.name, call.name)
+        name = self._names.get(name, name)
         try:
             result = await client.call_tool(name, dict(arguments), read_timeout_seconds=timeout_seconds)
         except MCPError as error:
-            if error.code == CONNECTION_CLOSED:
-                self._connection.lost(client)
-                raise ToolFailed(
-                    f"the connection to the MCP server '{self._entry.name}' broke during the call"
-                ) from None
-            raise ToolFailed(self._connection.shown(error).removeprefix("MCPError: ")) from None
+            raise self._refusal(client, error) from None
         except Exception as error:  # whatever the transport or the check of the result raises
-            self._connection.lost(client)
+            if not isinstance(error, ValueError | RuntimeError):  # these are about the result
+                self._connection.lost(client)
             raise ToolFailed(f"the MCP server '{self._entry.name}': {self._connection.shown(error)}") from None
         return _text(result)
+
+    def _refusal(self, client: Client, error: MCPError) -> ToolFailed:
+        """What the error means; a connection that is of no use any more is given up."""
+        from mcp.types import CONNECTION_CLOSED
+
+        assert self._connection is not None
+        if error.message == SESSION_OVER:
+            self._connection.lost(client)
+            return _SessionOver(f"the MCP server '{self._entry.name}' forgets its sessions")
+        if error.code == CONNECTION_CLOSED:
+            self._connection.lost(client)
+            return ToolFailed(f"the connection to the MCP server '{self._entry.name}' broke during the call")
+        return ToolFailed(self._connection.shown(error).removeprefix("MCPError: "))
 
     async def _learn(self, client: Client) -> None:
         """Ask for the list of tools."""
