@@ -38,6 +38,11 @@ def _adapter() -> TypeAdapter[KeptAnswer]:
     return TypeAdapter(KeptAnswer)
 
 
+def prepare() -> None:
+    """What the first answer would have to wait for, done before."""
+    _adapter()
+
+
 def encoded(chunks: Sequence[Chunk], answered: Answered) -> bytes:
     """The answer as bytes."""
     kept = KeptAnswer(tuple(replace(chunk, answer_id="") for chunk in chunks), answered)

@@ -5,6 +5,7 @@ From the outside in: the journal, the cache, the services in order, the budget, 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from langstream.agents.ai.cache import Cache, cached
 from langstream.agents.ai.counters import LayerCounters
 from langstream.agents.ai.fallback import in_order
 from langstream.agents.ai.journal import journalled
+from langstream.agents.ai.kept_answer import prepare
 from langstream.agents.ai.memory import Memory, MemoryOptions
 from langstream.agents.ai.model_call import Asked, Asker
 from langstream.agents.ai.options import CompletionConfiguration
@@ -47,6 +49,8 @@ class Models:
             asker = cached(await self._cache(context), asker, _scope(routes), counters.cache_hits)
         if self._state is not None and self._state.journal is not None:
             asker = journalled(self._state.journal, asker, counters.journal_hits)
+        if configuration.cache is not None or self._state is not None:
+            await asyncio.to_thread(prepare)
         self._asker = asker
 
     async def close(self) -> None:
