@@ -17,9 +17,25 @@ from tests.servers.stores import cassandra_server, opensearch_server, solr_serve
 __all__ = ["cassandra_server", "opensearch_server", "solr_server"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Tests with a Kafka, or a Pulsar, stay on one worker (`--dist loadgroup`), so that each is started once."""
+    _mark(items)
+    yield
+    if config.getoption("loadgroup", False):
+        _tell_groups(items)
+
+
+def _tell_groups(items: list[pytest.Item]) -> None:
+    """Put the group behind the name, where xdist looks for it: xdist 3.8 does not reach names of pytest 9.2."""
+    for item in items:
+        groups = sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")})
+        name = f"{item.nodeid}@{'_'.join(groups)}"
+        if groups and "@" not in item.nodeid.rpartition("]")[2] and hasattr(item, "_id"):
+            item._id = type(item._id).parse(name)
+
+
+def _mark(items: list[pytest.Item]) -> None:
     for item in items:
         if "kafka_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("kafka"))

@@ -161,13 +161,18 @@ class Kafka:
 
     def clear(self) -> None:
         """Delete every topic."""
+        from confluent_kafka import KafkaError, KafkaException
         from confluent_kafka.admin import AdminClient
 
         if self._admin is None:
             self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         names = [name for name in self._admin.list_topics(timeout=60).topics if not name.startswith("__")]
         for answer in self._admin.delete_topics(names).values() if names else ():
-            answer.result(60)
+            try:
+                answer.result(60)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:  # it was being deleted already
+                    raise
 
     def kill(self, number: int) -> None:
         """SIGKILL one."""
