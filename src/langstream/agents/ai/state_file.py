@@ -44,7 +44,11 @@ class StateFile:
             self._opened = self._loop.create_future()
             self._thread = threading.Thread(target=self._run, name="langstream-ai-state", daemon=True)
             self._thread.start()
-        await asyncio.shield(self._opened)
+        try:
+            await asyncio.shield(self._opened)
+        except AgentFailed:
+            self._thread = None  # it has ended
+            raise
 
     async def run(self, work: Callable[[apsw.Connection], T]) -> T:
         """The function's result, once its transaction is on disk. Raises ServiceError."""
