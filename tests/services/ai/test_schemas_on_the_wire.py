@@ -127,7 +127,8 @@ async def test_text_generation_of_hugging_face_has_a_grammar(connect: Connect) -
 
 async def test_ollama_has_a_format_which_would_keep_models_from_calling_tools(connect: Connect) -> None:
     server, service = await connect(OllamaServer)
-    assert (await body_of(server, service))["format"] == SCHEMA
+    declared = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMA}
+    assert (await body_of(server, service, CompletionOptions(response_schema=declared)))["format"] == SCHEMA
     body = await body_of(server, service, WITH_TOOLS)
     assert "format" not in body
     assert is_told(body)

@@ -111,6 +111,16 @@ async def test_calls_go_back_with_their_results(protocol: Protocol, server: Any,
     assert body[protocol.messages] == protocol.told
 
 
+async def test_thoughts_of_other_services_are_not_sent(protocol: Protocol, server: Any, service: AIService) -> None:
+    protocol.whole(server)
+    others = [thought for other in PROTOCOLS for thought in other.thoughts if thought not in protocol.thoughts]
+    call = ToolCall("call_1", "clock", "{}")
+    said = Message("", "assistant", (call,), tuple(others))
+    await chat(service, QUESTION, said, Message("noon", "tool", tool_call=call), stream=False)
+    assert "sig==" not in json.dumps(server.requests[0]["body"])
+    assert "thinking" not in json.dumps(server.requests[0]["body"])
+
+
 @pytest.mark.parametrize("choice", ["required", "none", "clock", None])
 async def test_a_choice_of_tools_is_asked_for(
     protocol: Protocol, server: Any, service: AIService, choice: str | None

@@ -80,7 +80,7 @@ def answer_tool(schema: Mapping[str, Any]) -> Tool | None:
     if schema.get("type") != "object":
         return None
     words = "Gives the final answer. Call it once, when everything else is done."
-    return Tool(ANSWER_TOOL, words, {name: value for name, value in schema.items() if name != "$schema"})
+    return Tool(ANSWER_TOOL, words, undeclared(schema))
 
 
 def by_answer_tool(
@@ -95,6 +95,11 @@ def by_answer_tool(
         return instructed(messages, options), options, False
     choice = "required" if options.tools else tool.name
     return messages, replace(options, tools=(*options.tools, tool), tool_choice=choice), True
+
+
+def undeclared(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema without the version of JSON Schema that it declares, which some services refuse."""
+    return {name: value for name, value in schema.items() if name != "$schema"}
 
 
 def schema_name(schema: Mapping[str, Any]) -> str:

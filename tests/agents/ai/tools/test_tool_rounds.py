@@ -94,6 +94,11 @@ def undescribed(a: int) -> int:
     return a
 
 
+def größer(a: int) -> int:
+    """Grow."""
+    return a + 1
+
+
 class CityGuide:
     """Know cities."""
 
@@ -115,7 +120,7 @@ def code(bench: Bench, tmp_path: Path) -> Any:
     """The bench with an application's code."""
     folder = tmp_path / "python"
     folder.mkdir()
-    (folder / "toolshed.py").write_text(CODE)
+    (folder / "toolshed.py").write_text(CODE, encoding="utf-8")
     bench.surroundings = {"code_directory": tmp_path}
     yield bench
     remove(tmp_path)
@@ -282,6 +287,7 @@ async def test_name_description_and_parameters_may_be_given(code: Bench) -> None
         (["undescribed"], "no docstring.*give `description`"),
         (["CityGuide"], "expected a function"),
         (["add", "add"], "two tools are named 'add'"),
+        (["größer"], "no tool can be named 'größer'"),
     ],
 )
 async def test_tools_that_cannot_be_keep_the_agent_from_starting(code: Bench, names: list[str], words: str) -> None:

@@ -16,12 +16,14 @@ from typing import Any, Final
 import orjson
 
 from langstream.agents.ai.structured_output import Structure
+from langstream.agents.ai.tools.configuration import NAME
 from langstream.agents.ai.tools.toolbox import Toolbox, ToolFailed
 from langstream.configuration.validation import did_you_mean
 from langstream.errors import AgentFailed, LangStreamError
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, Counter, Metrics, NoMetrics
 from langstream.services.ai.contract import Tool, ToolCall
+from langstream.services.ai.schemas import ANSWER_TOOL
 
 LOG = logging.getLogger(__name__)
 
@@ -95,12 +97,14 @@ class Caller:
                 LOG.warning("Agent %s: a tool cannot be closed: %s", self._agent_id, failure)
 
     def tools(self) -> tuple[Tool, ...]:
-        """What there is now. Raises AgentFailed for a name given twice."""
+        """What there is now. Raises AgentFailed for a name given twice, or that services refuse."""
         offered: dict[str, _Offered] = {}
         for box in self.boxes:
             for tool in box.tools():
                 if tool.name in offered:
                     raise AgentFailed(f"two tools are named '{tool.name}': give one of them another `name` or `prefix`")
+                if not NAME.fullmatch(tool.name) or tool.name == ANSWER_TOOL:
+                    raise AgentFailed(f"no tool can be named '{tool.name}': give it another `name`")
                 known = self._offered.get(tool.name)
                 offered[tool.name] = known if known is not None and known.tool is tool else _Offered(tool, box)
         self._offered = offered

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from langstream.services.ai.anthropic.requests import THOUGHTS
 from langstream.services.ai.calls import CallPiece, arguments_text
 from langstream.services.ai.contract import Chunk, Usage
 from langstream.services.ai.failures import Dialect, Source
@@ -19,8 +20,6 @@ from langstream.services.ai.remote import count_of
 from langstream.services.ai.schemas import ANSWER_TOOL
 from langstream.services.ai.sse import Event
 from langstream.services.ai.stream import Piece, whole_chunk
-
-_THOUGHTS: Final = ("thinking", "redacted_thinking")
 
 DIALECT: Final = Dialect(
     categories={
@@ -105,7 +104,7 @@ class AnthropicReader:
                 usage=end.usage,
                 filtered=end.filtered,
                 calls=tuple(call for piece in pieces for call in piece.calls),
-                thoughts=tuple(block for block in blocks if block.get("type") in _THOUGHTS),
+                thoughts=tuple(block for block in blocks if block.get("type") in THOUGHTS),
             ),
             self.source,
         )
@@ -113,7 +112,7 @@ class AnthropicReader:
     def _begun(self, index: int, block: Mapping[str, Any]) -> Piece:
         """What a block, or the beginning of a streamed one, adds."""
         kind = block.get("type")
-        if kind in _THOUGHTS:
+        if kind in THOUGHTS:
             self._thoughts[index] = dict(block)
         if kind != "tool_use":
             return Piece(text=self._text(block, "text"))

@@ -9,6 +9,9 @@ from langstream.services.ai.calls import arguments_object
 from langstream.services.ai.contract import CompletionOptions, Message
 from langstream.services.ai.conversation import Conversation, Turn, present
 
+THOUGHTS: Final = ("thinking", "redacted_thinking")
+"""The types of blocks that the service wants back. Those of other services look otherwise."""
+
 _OWN: Final = frozenset(("model", "messages", "stream"))
 """Members that `options` cannot set: they are the agent's."""
 
@@ -46,7 +49,7 @@ def _blocks(message: Message) -> Iterator[dict[str, Any]]:
         result = {"type": "tool_result", "tool_use_id": message.tool_call.id, "content": message.content}
         yield {**result, "is_error": True} if message.failed else result
         return
-    yield from (dict(thought) for thought in message.thoughts)
+    yield from (dict(thought) for thought in message.thoughts if thought.get("type") in THOUGHTS)
     if message.content.strip():
         yield {"type": "text", "text": message.content}
     for call in message.tool_calls:

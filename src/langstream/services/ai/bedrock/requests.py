@@ -72,12 +72,12 @@ def _content(turn: Turn) -> list[dict[str, Any]]:
 
 
 def _blocks(message: Message) -> Iterator[dict[str, Any]]:
-    """The service wants thoughts first, exactly as it gave them."""
+    """The service wants thoughts first, exactly as it gave them, and none of other services."""
     if message.tool_call is not None:
         result: dict[str, Any] = {"toolUseId": message.tool_call.id, "content": [{"text": message.content or "-"}]}
         yield {"toolResult": {**result, "status": "error"} if message.failed else result}
         return
-    yield from (dict(thought) for thought in message.thoughts)
+    yield from (dict(thought) for thought in message.thoughts if "reasoningContent" in thought)
     if message.content.strip() or not message.tool_calls:
         yield {"text": message.content}
     for call in message.tool_calls:

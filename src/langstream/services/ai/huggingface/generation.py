@@ -14,6 +14,7 @@ from langstream.services.ai.contract import Chunk, CompletionOptions, Usage
 from langstream.services.ai.conversation import present
 from langstream.services.ai.failures import Dialect, Source
 from langstream.services.ai.remote import count_of
+from langstream.services.ai.schemas import undeclared
 from langstream.services.ai.sse import Event
 from langstream.services.ai.stream import Piece, whole_chunk
 
@@ -66,7 +67,7 @@ def text_body(prompt: str, options: CompletionOptions, *, stream: bool) -> dict[
         "frequency_penalty": options.frequency_penalty,
     }
     if options.response_schema is not None:
-        known["grammar"] = {"type": "json", "value": options.response_schema}
+        known["grammar"] = {"type": "json", "value": undeclared(options.response_schema)}
     parameters = {"return_full_text": False, "details": True, **options.extra, **present(known)}
     parameters.pop("task", None)
     return {"inputs": prompt, "parameters": parameters, "stream": stream}

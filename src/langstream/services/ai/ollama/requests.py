@@ -9,7 +9,7 @@ from langstream.services.ai.calls import arguments_object
 from langstream.services.ai.contract import CompletionOptions, Message
 from langstream.services.ai.conversation import present
 from langstream.services.ai.openai.requests import tool_object
-from langstream.services.ai.schemas import instructed
+from langstream.services.ai.schemas import instructed, undeclared
 
 _TOP: Final = frozenset(
     (
@@ -68,7 +68,8 @@ def _message(message: Message) -> dict[str, Any]:
             {"function": {"name": call.name, "arguments": arguments_object(call)}} for call in message.tool_calls
         ]
         for thought in message.thoughts:
-            shown |= thought
+            if set(thought) == {"thinking"}:  # those of other services look otherwise
+                shown |= thought
     return shown
 
 
@@ -85,7 +86,7 @@ def _tuning(options: CompletionOptions) -> dict[str, Any]:
     )
     body = parameters(options.extra, known)
     if options.response_schema is not None and not options.tools:
-        body["format"] = options.response_schema
+        body["format"] = undeclared(options.response_schema)
     if options.logprobs is not None:
         body |= {"logprobs": True, "top_logprobs": options.logprobs}
     return body

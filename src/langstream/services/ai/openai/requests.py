@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from langstream.services.ai.contract import CompletionOptions, Message, Tool, ToolCall
-from langstream.services.ai.schemas import instructed, instructed_prompts, is_strict, schema_name
+from langstream.services.ai.schemas import instructed, instructed_prompts, is_strict, schema_name, undeclared
 
 _OWN: Final = frozenset(("model", "messages", "prompt", "stream"))
 """Members that `options` cannot set: they are the agent's."""
@@ -32,7 +32,7 @@ def text_body(prompts: Sequence[str], options: CompletionOptions) -> dict[str, A
 
 def tool_object(tool: Tool) -> dict[str, Any]:
     """A tool as the protocol declares it."""
-    declared = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    declared = {"name": tool.name, "description": tool.description, "parameters": undeclared(tool.parameters)}
     return {"type": "function", "function": declared}
 
 
@@ -65,7 +65,7 @@ def _choice(choice: str) -> Any:
 
 def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Strict where the schema is one that strict mode takes: elsewhere the server would refuse the request."""
-    described = {"name": schema_name(schema), "schema": schema, "strict": is_strict(schema)}
+    described = {"name": schema_name(schema), "schema": undeclared(schema), "strict": is_strict(schema)}
     return {"type": "json_schema", "json_schema": described}
 
 

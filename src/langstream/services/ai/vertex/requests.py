@@ -9,7 +9,7 @@ from typing import Any, Final
 from langstream.services.ai.calls import OWN, arguments_object
 from langstream.services.ai.contract import CompletionOptions, Message, ToolCall
 from langstream.services.ai.conversation import Turn, conversation_of, present
-from langstream.services.ai.schemas import instructed
+from langstream.services.ai.schemas import instructed, undeclared
 
 _TOP: Final = frozenset(("cachedContent", "labels", "safetySettings", "systemInstruction", "toolConfig", "tools"))
 """Members of requests that are not part of `generationConfig`."""
@@ -65,7 +65,7 @@ def _id(call: ToolCall) -> dict[str, str]:
 def _tools(options: CompletionOptions) -> dict[str, Any]:
     further = options.extra.get("tools")
     declarations = [
-        {"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}
+        {"name": tool.name, "description": tool.description, "parametersJsonSchema": undeclared(tool.parameters)}
         for tool in options.tools
     ]
     tools = {"tools": [{"functionDeclarations": declarations}, *(further if isinstance(further, list) else ())]}
@@ -80,7 +80,7 @@ def _schema(options: CompletionOptions, *, native: bool) -> dict[str, Any]:
     if options.response_schema is None or options.tools:
         return {}
     json = {"responseMimeType": "application/json"}
-    return {**json, "responseJsonSchema": options.response_schema} if native else json
+    return {**json, "responseJsonSchema": undeclared(options.response_schema)} if native else json
 
 
 def _generation(options: CompletionOptions, *, native: bool) -> dict[str, Any]:
