@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import regex
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from langstream.agents.declaration import AgentType, ComponentType, Finding, PlanContext
 from langstream.agents.text.splitting import Chunk, Splitter, splitter_of, unpacked
@@ -45,7 +45,6 @@ class TextSplitterConfiguration(Configuration):
     separators: tuple[Annotated[Text, AfterValidator(_compiles)], ...] = Field(
         default=("\n\n", "\n", " ", ""),
         alias="separators",
-        min_length=1,
         description="Regular expressions, tried in order; the empty one cuts anywhere.",
     )
     keep_separator: bool = Field(
@@ -60,6 +59,13 @@ class TextSplitterConfiguration(Configuration):
         alias="length_function",
         description="What lengths are counted in: tokens of the named vocabulary, or characters (`length`).",
     )
+
+    @field_validator("separators")
+    @classmethod
+    def _one_at_least(cls, separators: tuple[str, ...]) -> tuple[str, ...]:
+        if not separators:
+            raise ValueError("there must be one separator at least; the empty text cuts anywhere")
+        return separators
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> TextSplitterConfiguration:
