@@ -68,6 +68,8 @@ class PlanContext:
     implicit_topics: frozenset[str] = frozenset()
     directory: Path | None = None
     """The application's directory (holding `python/`), where it is known."""
+    secrets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """The application's secrets, for checks that they stand nowhere where others see them."""
 
 
 Check: TypeAlias = Callable[[Any, PlanContext], Iterable[Finding]]

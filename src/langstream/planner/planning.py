@@ -149,7 +149,9 @@ class _Planner:
         if step.type is None:
             return None
         application = self.application
-        context = PlanContext(step.agent, module, application.resources, joints, application.directory)
+        context = PlanContext(
+            step.agent, module, application.resources, joints, application.directory, application.secrets
+        )
         configuration, problems = check_options(step.type, context, self.resources)
         self.problems.extend(problems)
         if configuration is None:

@@ -27,7 +27,7 @@ pipeline:
 """
 
 
-def problems(directory: Path, options: str, resource: str = BRAIN) -> list[str]:
+def problems(directory: Path, options: str, resource: str = BRAIN, secrets: Path | None = None) -> list[str]:
     """Each with its place. The options stand in lines of their own, from line 11 on."""
     (directory / "python").mkdir(parents=True, exist_ok=True)
     (directory / "python" / "shed.py").write_text(
@@ -37,7 +37,7 @@ def problems(directory: Path, options: str, resource: str = BRAIN) -> list[str]:
     lines = "\n".join(f"    {line}" for line in options.strip().splitlines())
     (directory / "pipeline.yaml").write_text(BEGINNING + lines + "\n")
     try:
-        load_and_plan(directory, "app", environment={})
+        load_and_plan(directory, "app", secrets=secrets, environment={})
     except ApplicationRefused as refused:
         return [str(problem) for problem in refused.problems]
     return []
@@ -95,6 +95,15 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, options: str, plac
 )
 def test_what_is_right_is_accepted(tmp_path: Path, options: str) -> None:
     assert problems(tmp_path, options) == []
+
+
+def test_a_secret_among_the_arguments_of_a_program_is_refused_without_telling_it(tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("secrets: [{id: ai, data: {key: hush-hush}}]")
+    tools = "tools:\n- {type: mcp, name: x, command: sh, args: [-k, '--key=${secrets.ai.key}']}"
+    (problem,) = problems(tmp_path / "application", tools, secrets=tmp_path / "secrets.yaml")
+    assert "pipeline.yaml:12:" in problem
+    assert "'args' of the MCP server 'x' holds a secret" in problem
+    assert "hush-hush" not in problem
 
 
 def test_services_that_cannot_call_tools_are_refused_with_those_that_can(tmp_path: Path) -> None:

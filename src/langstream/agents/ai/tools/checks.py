@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from langstream.agents.ai.response_schema import schema_findings
 from langstream.agents.ai.tools.configuration import AnyToolEntry, McpEntry, PipelineEntry, PythonToolEntry, ToolOptions
@@ -12,6 +13,8 @@ from langstream.agents.custom.inspection import class_problem
 from langstream.agents.declaration import Finding, PlanContext
 from langstream.configuration.validation import Path
 from langstream.services.ai.selection import AI_PROVIDERS, preferred
+
+SHORTEST_SECRET: Final = 6
 
 
 def tool_findings(
@@ -61,6 +64,14 @@ def _entry_findings(entry: AnyToolEntry, path: Path, context: PlanContext) -> It
             (*path, "output-topic"),
         )
     if isinstance(entry, McpEntry):
+        for index, argument in enumerate(entry.args):
+            if any(secret in argument for secret in _texts(context.secrets)):
+                yield Finding(
+                    f"Property 'args' of the MCP server '{entry.name}' holds a secret, which everybody on the machine "
+                    "could read",
+                    (*path, "args", index),
+                    "Hand it to the program in 'env'.",
+                )
         if not mcp_is_installed():
             yield Finding("Tools of MCP servers need a library that is not installed", path, f"Install it: {INSTALL}")
         if entry.command is not None and shutil.which(entry.command) is None:
@@ -69,6 +80,15 @@ def _entry_findings(entry: AnyToolEntry, path: Path, context: PlanContext) -> It
                 (*path, "command"),
                 "Give its whole path, or install it where the application runs.",
             )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in the application's secrets that are long enough to be some."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, str) and len(value) >= SHORTEST_SECRET:
+        yield value
 
 
 def _python_findings(entry: PythonToolEntry, path: Path, context: PlanContext) -> Iterator[Finding]:
