@@ -23,6 +23,8 @@ async def create_topics(plan: ExecutionPlan, admin: TopicAdmin) -> None:
                 mismatches.append(str(error))
         elif await admin.describe(topic.name) is None:
             missing.append(topic.name)
+        else:
+            await admin.declare(_spec(topic))
     if missing:
         names = ", ".join(f"'{name}'" for name in missing)
         are = "topic does" if len(missing) == 1 else "topics do"

@@ -136,6 +136,9 @@ class TopicAdmin(Protocol):
     async def create(self, spec: TopicSpec) -> bool:
         """True if created, False if it was there with the same settings. Raises TopicMismatch otherwise."""
 
+    async def declare(self, spec: TopicSpec) -> None:
+        """Tell the schemas of a topic that somebody else has made. Raises TopicError for those that cannot be."""
+
     async def delete(self, name: str) -> bool:
         """True if deleted, False if there was none. Its records, and the offsets of its groups, are gone."""
 

@@ -148,6 +148,18 @@ async def test_values_can_be_fitted_to_the_latest_schema(connect: Open, registry
     assert record.value() == AvroValue(NEW, {"n": 1, "note": None})
 
 
+async def test_the_schema_of_a_topic_that_others_made_is_registered_by_the_first_record(
+    cluster: KafkaCluster, registry: Registry
+) -> None:
+    name = await topic(cluster, "others")
+    await cluster.admin.declare(TopicSpec(name, value_schema=avro(OLD)))
+    assert registry.subjects == {}
+    await send(cluster, name, '{"n":7}')
+    (record,) = await read(cluster, name, 1)
+    assert record.value() == AvroValue(OLD, {"n": 7})
+    assert registry.subjects == {f"{name}-value": [1]}
+
+
 async def test_nothing_is_registered_where_that_is_not_wanted(connect: Open, registry: Registry) -> None:
     cluster = await connect({"schema.registry.url": registry.url, "auto.register.schemas": "false"})
     name = await declared(cluster, avro(OLD))

@@ -33,8 +33,12 @@ class KafkaAdmin:
 
     async def create(self, spec: TopicSpec) -> bool:
         """Create, or make sure that what is there is the same: partitions, settings, replicas, schemas."""
-        await self._schemas.declare(spec)
+        await self._schemas.declare(spec, register=True)
         return await self._create(spec)
+
+    async def declare(self, spec: TopicSpec) -> None:
+        """Schemas of others' topics are registered by the first record that is written with them."""
+        await self._schemas.declare(spec, register=False)
 
     async def _create(self, spec: TopicSpec) -> bool:
         partitions, config = check_spec(spec)

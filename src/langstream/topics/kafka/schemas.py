@@ -39,8 +39,8 @@ class Schemas:
         self.registry = registry
         self._declared: dict[str, Declared] = {}
 
-    async def declare(self, spec: TopicSpec) -> None:
-        """Remember the topic's schemas; Avro ones are registered. Raises TopicError for what Kafka does not have."""
+    async def declare(self, spec: TopicSpec, *, register: bool) -> None:
+        """Remember the schemas, and register Avro ones if that is wanted. Raises TopicError for what Kafka lacks."""
         for place, schema in (("schema", spec.value_schema), ("keySchema", spec.key_schema)):
             if schema is not None and schema.type.lower() not in KINDS:
                 raise TopicError(
@@ -48,7 +48,7 @@ class Schemas:
                     f"expected {', '.join(KINDS)}"
                 )
         self._declared[spec.name] = Declared(spec.key_schema, spec.value_schema)
-        for part in self._parts(spec.name):
+        for part in self._parts(spec.name) if register else ():
             await part.prepare()
 
     def form(self, topic: str) -> TopicForm | None:

@@ -33,6 +33,9 @@ class LocalAdmin:
         """Create, or make sure that what is there is the same."""
         return await self._log.create(spec)
 
+    async def declare(self, spec: TopicSpec) -> None:
+        """Values carry what they are."""
+
     async def delete(self, name: str) -> bool:
         """Records and offsets go with the topic."""
         return await self._log.delete(name)
