@@ -28,6 +28,7 @@ class Remembering(PlacedProcessor):
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.places: list[Place | None] = []
+        self.settled_contents: list[bytes] = []
         self.told: list[tuple[str, int, int]] = []
 
     async def process_placed(
@@ -38,6 +39,9 @@ class Remembering(PlacedProcessor):
 
     def committed(self, topic: str, partition: int, next_offset: int) -> None:
         self.told.append((topic, partition, next_offset))
+
+    def settled(self, content: bytes) -> None:
+        self.settled_contents.append(content)
 
 
 class Twice(Processor):
@@ -107,10 +111,14 @@ async def test_records_made_of_one_are_told_apart() -> None:
     assert {place.path for place in agent.places if place} == {(0, 0), (0, 1), (1, 0), (1, 1)}
 
 
-async def test_records_of_a_source_agent_have_no_place() -> None:
-    agent = Remembering()
-    await passed(agent, partition=None)
-    assert agent.places == [None]
+async def test_records_of_a_source_agent_are_known_by_their_content() -> None:
+    agent, again = Remembering(), Remembering()
+    await passed(Twice(), agent, partition=None, records=2)
+    await passed(Twice(), again, partition=None, records=2)
+    assert agent.places == again.places
+    assert len({place.content for place in agent.places if place}) == 2
+    assert {place.path for place in agent.places if place} == {(0,), (1,)}
+    assert set(agent.settled_contents) == {place.content for place in agent.places if place}
     assert agent.told == []
 
 

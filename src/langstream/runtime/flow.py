@@ -24,7 +24,7 @@ from langstream.runtime.metrics import NodeCounts
 from langstream.runtime.policy import Failure, Policy, Redactor
 from langstream.runtime.stage import Stage
 from langstream.runtime.straight import Sends, onward, owners_of, unparse, walk
-from langstream.runtime.unit import Batch, Item, Trace, Tracker, Unit, plain
+from langstream.runtime.unit import Batch, Item, Trace, Tracker, Unit, content_digest, plain
 from langstream.runtime.worker import Answer, Crash, Worker
 from langstream.topics.contract import TopicProducer
 
@@ -391,9 +391,12 @@ class Flow:
     def committed(self, trackers: Mapping[Tracker, Sequence[Unit]]) -> None:
         """Make room."""
         for tracker, units in trackers.items():
-            if tracker.partition is not None:
-                for worker in self._remembering:
+            for worker in self._remembering:
+                if tracker.partition is not None:
                     worker.committed(*tracker.partition, units[-1].next_offset)
+                else:
+                    for unit in units:
+                        worker.settled(content_digest(unit.sources[0]))
             if tracker.dropped:
                 continue
             size = sum(len(unit.sources) for unit in units)

@@ -8,11 +8,12 @@ source, so equal records cannot be confused.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from langstream.records import Record, SimpleRecord, key_bytes
+from langstream.records import Record, SimpleRecord, dump_json, key_bytes
 from langstream.sdk.contract import Place
 from langstream.topics.contract import TopicPartition
 
@@ -177,11 +178,11 @@ class Item:
         self.results: Sequence[SimpleRecord] = ()
 
     @property
-    def place(self) -> Place | None:
-        """Where the source record stands in its topic, if it came from one."""
+    def place(self) -> Place:
+        """Where the source record stands in its topic, or what it holds if it came from a source agent."""
         partition = self.unit.tracker.partition
         if partition is None:
-            return None
+            return Place("", 0, 0, self.path, self.unit.anew, content_digest(self.unit.sources[0]))
         return Place(partition.topic, partition.partition, self.unit.offset, self.path, self.unit.anew)
 
     @property
@@ -199,6 +200,16 @@ def identity(record: SimpleRecord) -> bytes | None:
         return key_bytes(key)
     except (TypeError, ValueError):  # not a key any topic would take: it is found out when it is sent
         return repr(key).encode("utf-8", "replace")
+
+
+def content_digest(record: Record) -> bytes:
+    """What stands for a record that has no place in a topic."""
+    content = [record.value(), record.key(), record.headers(), record.timestamp()]
+    try:
+        text = dump_json(content)
+    except (TypeError, ValueError):  # nothing that any topic would take: it is found out when it is sent
+        text = repr(content).encode("utf-8", "replace")
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def plain(record: Record) -> SimpleRecord:

@@ -86,6 +86,11 @@ class Worker:
         if isinstance(self.agent, PlacedProcessor):
             self.agent.committed(topic, partition, next_offset)
 
+    def settled(self, content: bytes) -> None:
+        """The same for one record of a source agent."""
+        if isinstance(self.agent, PlacedProcessor):
+            self.agent.settled(content)
+
     def results(self, outcome: Any) -> Sequence[SimpleRecord] | Exception:
         """The records an outcome consists of, or the error it is (or deserves)."""
         if isinstance(outcome, BaseException):

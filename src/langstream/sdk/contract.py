@@ -200,8 +200,9 @@ class AsyncProcessor(BaseAgent, ABC):
 class Place:
     """Which record of a topic a record came from; the same when it is delivered again.
 
-    `path` tells it from other records that earlier agents of the node made of that one. `anew`: what was found out for
-    it in an earlier attempt may be the reason why that failed, and is not to be used again.
+    Records of source agents have no topic: `content` is then the digest of what the source gave. `path` tells it from
+    other records that earlier agents of the node made of that one. `anew`: what was found out for it in an earlier
+    attempt may be the reason why that failed, and is not to be used again.
     """
 
     topic: str
@@ -209,6 +210,7 @@ class Place:
     offset: int
     path: tuple[int, ...] = ()
     anew: bool = False
+    content: bytes = b""
 
 
 class PlacedProcessor(AsyncProcessor):
@@ -218,13 +220,16 @@ class PlacedProcessor(AsyncProcessor):
     async def process_placed(
         self, records: Sequence[SimpleRecord], places: Sequence[Place | None]
     ) -> Sequence[Outcome]:
-        """One outcome per record, in order. The place of a record is None where a source agent brought it."""
+        """One outcome per record, in order. The place of a record is None where nobody knows it."""
 
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         return await self.process_placed(records, [None] * len(records))
 
     def committed(self, topic: str, partition: int, next_offset: int) -> None:
         """Records before that offset are safe with all they led to: they never come again. Must not wait."""
+
+    def settled(self, content: bytes) -> None:
+        """The same for one record of a source agent. Must not wait."""
 
 
 class Source(BaseAgent, ABC):

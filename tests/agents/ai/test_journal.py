@@ -160,6 +160,20 @@ async def test_entries_go_when_their_records_are_committed(bench: Bench) -> None
     assert rows_in(bench.directory) == 2
 
 
+async def test_entries_of_records_from_sources_go_too(bench: Bench) -> None:
+    agent = await bench.start(AGENT, CHAT)
+    for content in (b"a" * 16, b"b" * 16):
+        for path in ((), (1,)):
+            await ask(agent, Place("", 0, 0, path, content=content))
+    assert len(bench.service.calls) == 4
+    agent.settled(b"a" * 16)
+    agent.settled(b"c" * 16)
+    await bench.close()
+    assert rows_in(bench.directory) == 2
+    await ask(await bench.start(AGENT, CHAT), Place("", 0, 0, (1,), content=b"b" * 16))
+    assert len(bench.service.calls) == 4
+
+
 async def test_replicas_share_the_journal(bench: Bench) -> None:
     one, other = await bench.start(AGENT, CHAT), await bench.start(AGENT, CHAT)
     await ask(one)

@@ -67,6 +67,9 @@ class CompletionAgent(PlacedProcessor):
     def committed(self, topic: str, partition: int, next_offset: int) -> None:
         self._models.committed(topic, partition, next_offset)
 
+    def settled(self, content: bytes) -> None:
+        self._models.settled(content)
+
     @abstractmethod
     def render(self, working: WorkingRecord) -> Sequence[Any]:
         """The prompt for the record. Raises TemplateError."""

@@ -53,15 +53,15 @@ class Exchange:
         place = self.place
         if place is None:
             return Identity("", 0, 0, self._digest(), self._calls)
-        path = ".".join(map(str, place.path)).encode()
-        return Identity(place.topic, place.partition, place.offset, path, self._calls)
+        content = place.content + ".".join(map(str, place.path)).encode()
+        return Identity(place.topic, place.partition, place.offset, content, self._calls)
 
     def record_id(self) -> bytes:
         """What stands for the record, also when it is delivered again."""
         place = self.place
         if place is None:
             return self._digest()
-        return dump_json([place.topic, place.partition, place.offset, place.path])
+        return dump_json([place.topic, place.partition, place.offset, place.path, place.content])
 
     def headers(self) -> list[tuple[str, str]]:
         """Tokens, cost, model and service of all calls, the last two those of the last call."""

@@ -32,6 +32,9 @@ LOG = logging.getLogger(__name__)
 FORGET_SECONDS: Final = 1.0
 """Entries of committed records are deleted with the next answer, or after this time."""
 
+DIGEST_BYTES: Final = 16
+"""Of the content of a source record, at the beginning of `content`."""
+
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS journal (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, content BLOB NOT NULL,
@@ -68,6 +71,7 @@ class Journal:
         self._entries: dict[Key, Entry] = {}
         self._bytes = 0
         self._by_offset: dict[tuple[str, int], list[tuple[int, Key]]] = {}
+        self._by_source: dict[bytes, list[Key]] = {}
         self._forgotten: list[Key] = []
         self._timer: asyncio.TimerHandle | None = None
         self._started: asyncio.Task[None] | None = None
@@ -122,8 +126,13 @@ class Journal:
         heap = self._by_offset.get((topic, partition))
         while heap and heap[0][0] < next_offset:
             self._drop(heapq.heappop(heap)[1])
-        if self._forgotten and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FORGET_SECONDS, self._delete)
+        self._delete_soon()
+
+    def settled(self, content: bytes) -> None:
+        """A record of a source agent is committed."""
+        for key in self._by_source.pop(content, ()):
+            self._drop(key)
+        self._delete_soon()
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -143,7 +152,9 @@ class Journal:
         replaced = self._entries.pop(key, None)
         self._bytes += entry.size - (replaced.size if replaced else 0)
         self._entries[key] = entry
-        if key[0] and replaced is None:
+        if replaced is None and not key[0]:
+            self._by_source.setdefault(key[3][:DIGEST_BYTES], []).append(key)
+        elif replaced is None:
             heapq.heappush(self._by_offset.setdefault(key[:2], []), (key[2], key))
 
     def _drop(self, key: Key) -> None:
@@ -159,6 +170,10 @@ class Journal:
             if self._bytes <= self._max_bytes and entry.at >= now - self._expire_seconds:
                 return
             self._drop(key)
+
+    def _delete_soon(self) -> None:
+        if self._forgotten and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FORGET_SECONDS, self._delete)
 
     def _delete(self) -> None:
         self._timer = None

@@ -72,7 +72,7 @@ class Asked:
 class Identity:
     """The record that a call is made for, and the number of the call within it.
 
-    `topic` is empty for records that came from no topic: `offset` then means nothing, and `content` is their digest.
+    `topic` is empty for records that came from no topic: `content` then begins with the digest of the source record.
     """
 
     topic: str

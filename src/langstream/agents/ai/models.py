@@ -81,6 +81,11 @@ class Models:
         if self._state is not None and self._state.journal is not None:
             self._state.journal.committed(topic, partition, next_offset)
 
+    def settled(self, content: bytes) -> None:
+        """The same for one record of a source agent."""
+        if self._state is not None and self._state.journal is not None:
+            self._state.journal.settled(content)
+
     async def ask(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
         """The pieces of the answer. Raises ServiceError."""
         if self._asker is None:
