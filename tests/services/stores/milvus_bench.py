@@ -15,7 +15,7 @@ from langstream.services.stores.milvus.store import MilvusStore
 from tests.services.stores.bench import StoreBench, fields
 from tests.services.stores.proxy import Proxy
 
-CREATE = [
+CREATE: list[dict[str, Any]] = [
     {
         "command": "create-collection",
         "collection-name": "docs",

@@ -77,6 +77,14 @@ async def test_one_bad_row_among_many_costs_few_calls() -> None:
     assert rows.calls == 17  # one for all, two for each halving
 
 
+async def test_a_value_that_the_store_cannot_express_is_its_rows_failure() -> None:
+    rows = Rows()
+    bad = Write({"id": "bad"}, {"m": 1})
+    first, problem, last = await write_by_key([*writes([("a", 1)]), bad, *writes([("c", 3)])], rows.upsert, rows.delete)
+    assert (first, last, rows.content) == (None, None, {"a": 1, "c": 3})
+    assert "cannot be written: 'n'" in str(problem)
+
+
 async def test_a_store_that_is_away_is_not_asked_for_each_row() -> None:
     rows = Rows()
     rows.failure = ServiceError("away")

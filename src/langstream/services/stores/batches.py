@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import orjson
 
-from langstream.errors import ServiceError
+from langstream.errors import LangStreamError, RecordError, ServiceError
 from langstream.sdk.contract import NotAttempted
 from langstream.services.stores.contract import Write
 
@@ -64,11 +64,17 @@ async def isolated(
 
     The action must be all-or-nothing or idempotent.
     """
+    failure: LangStreamError
     try:
         return await action(items) or [None] * len(items)
     except ServiceError as error:
-        if len(items) == 1 or error.category in _BLAMELESS:
+        if error.category in _BLAMELESS:
             return [error] * len(items)
+        failure = error
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # a value has no form in the store
+        failure = RecordError(f"the row cannot be written: {error}")
+    if len(items) == 1:
+        return [failure]
     half = len(items) // 2
     return [*await isolated(items[:half], action), *await isolated(items[half:], action)]
 

@@ -60,13 +60,13 @@ class BulkRows(Rows):
         self._delete = f"DELETE FROM {shape.table} WHERE ({keys}) IN (SELECT * FROM unnest({known}))"  # noqa: S608
 
     async def upsert(self, writes: Sequence[Write]) -> None:
-        columns = self._columns([self._shape.row(write) for write in writes])
         async with self._connect() as connection:
+            columns = self._columns([self._shape.row(write) for write in writes])
             await connection.executemany(self._upsert, zip(*columns, strict=True))
 
     async def delete(self, writes: Sequence[Write]) -> None:
-        columns = self._columns([self._shape.key(write) for write in writes])
         async with self._connect() as connection:
+            columns = self._columns([self._shape.key(write) for write in writes])
             await connection.execute(self._delete, *columns)
 
     def _columns(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:

@@ -54,7 +54,15 @@ class MilvusStore(Store):
             ),
             search.database_name,
         )
-        return [{**hit["entity"], "id": hit.id, "distance": hit.distance} for hit in hits]
+        wanted = search.output_fields or ()
+        return [
+            {
+                **{name: value for name, value in hit["entity"].items() if name in wanted or "*" in wanted},
+                "id": hit.id,
+                "distance": hit.distance,
+            }
+            for hit in hits
+        ]
 
     async def _rows(self, search: Search) -> list[Row]:
         if not (search.filter or search.ids):

@@ -88,7 +88,7 @@ class RedisStore(Store):
         self, statement: str, parameters: Sequence[Any], generated_keys: Sequence[str] = ()
     ) -> Mapping[str, Any]:
         reply = await self.run(*_command(bound(statement, parameters)))
-        return {"count": reply} if isinstance(reply, int) else {"result": plain(reply)}
+        return {"count": reply} if type(reply) is int else {"result": plain(reply)}
 
     async def _search(self, query: CollectionQuery) -> list[Row]:
         ids = query.wanted()
