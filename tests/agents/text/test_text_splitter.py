@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -198,6 +199,25 @@ async def test_a_long_text_is_split_by_another_process_with_the_same_result(func
     lengths = [dict(record.headers())["chunk_num_tokens"] for record in outcome]  # type: ignore[union-attr]
     assert lengths == [str(chunk.length) for chunk in expected]
     assert [record.value() for record in small] == ["small"]  # type: ignore[union-attr]
+
+
+async def test_the_event_loop_goes_on_while_the_records_of_a_long_text_are_made() -> None:
+    agent = await started(chunk_size=20, chunk_overlap=0)
+    beats = 0
+
+    async def heartbeat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0)
+
+    text = "one two three four five " * (THREAD_CHARACTERS // 10)
+    heart = asyncio.create_task(heartbeat())
+    [outcome] = await agent.process_batch([SimpleRecord(text)])
+    heart.cancel()
+    await agent.close()
+    assert not isinstance(outcome, Exception)
+    assert beats > len(outcome) // text_splitter.CHUNKS_AT_ONCE > 10
 
 
 async def test_a_gigantic_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ A separator is a regular expression. What joins two pieces is the text that stoo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from struct import Struct
@@ -21,6 +21,7 @@ from langstream.agents.text.token_counts import Length
 from langstream.agents.text.token_counts import length_function as named_length
 from langstream.errors import RecordError
 
+_COUNT = Struct(">Q")
 _PACKED = Struct(">QQ")
 
 MATCH_SECONDS = 10.0
@@ -169,22 +170,26 @@ def splitter_of(
 
 def packed(chunks: Sequence[Chunk]) -> bytes:
     """Chunks as bytes, for another process."""
-    parts: list[bytes] = []
+    parts = [_COUNT.pack(len(chunks))]
     for chunk in chunks:
         text = chunk.text.encode("utf-8", "surrogatepass")
         parts += (_PACKED.pack(len(text), chunk.length), text)
     return b"".join(parts)
 
 
-def unpacked(content: bytes) -> list[Chunk]:
-    """The chunks that were packed."""
-    chunks, position = [], 0
+def unpacked(content: bytes) -> tuple[int, Iterator[Chunk]]:
+    """How many chunks were packed, and they themselves, one after the other."""
+    (count,) = _COUNT.unpack_from(content)
+    return count, _unpacked(content)
+
+
+def _unpacked(content: bytes) -> Iterator[Chunk]:
+    position = _COUNT.size
     while position < len(content):
         size, length = _PACKED.unpack_from(content, position)
         position += _PACKED.size
-        chunks.append(Chunk(content[position : position + size].decode("utf-8", "surrogatepass"), length))
+        yield Chunk(content[position : position + size].decode("utf-8", "surrogatepass"), length)
         position += size
-    return chunks
 
 
 def _choose(text: str, separators: tuple[Separator, ...]) -> tuple[Separator, tuple[Separator, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal
 
 import regex
@@ -25,6 +25,9 @@ THREAD_CHARACTERS = 200_000
 """Longer texts are split by another process: it does not share the interpreter with the event loop."""
 MAX_CHARACTERS = 64_000_000
 """Longer texts are refused."""
+CHUNKS_AT_ONCE = 500
+"""After so many chunks of a long text the event loop may do something else."""
+_HEADERS = ("chunk_id", "chunk_text_length", "chunk_num_tokens", "text_num_chunks")
 _OPTIONS = ("separators", "chunk_size", "chunk_overlap", "keep_separator", "length_function")
 
 
@@ -106,13 +109,11 @@ class TextSplitter(AsyncProcessor):
             found = self._split_all(short.values())
         else:
             found = await asyncio.to_thread(self._split_all, short.values())
-        chunks = dict(zip(short, found, strict=True))
+        outcomes = {i: _outcome(records[i], chunks) for i, chunks in zip(short, found, strict=True)}
         if long:
-            chunks.update(zip(long, await asyncio.gather(*map(self._split_elsewhere, long.values())), strict=True))
-        return [
-            text if not isinstance(text, str) else _outcome(record, chunks[i])
-            for i, (record, text) in enumerate(zip(records, texts, strict=True))
-        ]
+            elsewhere = (self._split_elsewhere(records[i], text) for i, text in long.items())
+            outcomes.update(zip(long, await asyncio.gather(*elsewhere), strict=True))
+        return [text if not isinstance(text, str) else outcomes[i] for i, text in enumerate(texts)]
 
     def _split_all(self, texts: Iterable[str]) -> list[list[Chunk] | RecordError]:
         assert self._splitter is not None
@@ -124,34 +125,32 @@ class TextSplitter(AsyncProcessor):
                 found.append(error)
         return found
 
-    async def _split_elsewhere(self, text: str) -> list[Chunk] | RecordError:
-        """Long texts are cut by another process, on another core."""
+    async def _split_elsewhere(self, record: SimpleRecord, text: str) -> Outcome:
+        """Long texts are cut by another process, on another core; their many records are made with pauses."""
         if len(text) > MAX_CHARACTERS:
             return RecordError(f"the text has {len(text):,} characters: at most {MAX_CHARACTERS:,} are split")
         try:
-            return unpacked(await self._workers.ask(text.encode("utf-8", "surrogatepass")))
+            content = await self._workers.ask(text.encode("utf-8", "surrogatepass"))
         except RecordError as error:
             return error
+        made: list[SimpleRecord] = []
+        for chunk in _records(record, *unpacked(content)):
+            made.append(chunk)
+            if len(made) % CHUNKS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return made
 
 
 def _outcome(record: SimpleRecord, chunks: list[Chunk] | RecordError) -> Outcome:
-    if isinstance(chunks, RecordError):
-        return chunks
-    count = str(len(chunks))
-    return [
-        record.with_value(chunk.text).with_headers(
-            replaced_headers(
-                record,
-                [
-                    ("chunk_id", str(index)),
-                    ("chunk_text_length", str(utf16_length(chunk.text))),
-                    ("chunk_num_tokens", str(chunk.length)),
-                    ("text_num_chunks", count),
-                ],
-            )
-        )
-        for index, chunk in enumerate(chunks)
-    ]
+    return chunks if isinstance(chunks, RecordError) else list(_records(record, len(chunks), chunks))
+
+
+def _records(record: SimpleRecord, count: int, chunks: Iterable[Chunk]) -> Iterator[SimpleRecord]:
+    """One record per chunk."""
+    kept = replaced_headers(record, [(name, None) for name in _HEADERS])[: -len(_HEADERS)]
+    for index, chunk in enumerate(chunks):
+        own = (str(index), str(utf16_length(chunk.text)), str(chunk.length), str(count))
+        yield record.with_value(chunk.text).with_headers((*kept, *zip(_HEADERS, own, strict=True)))
 
 
 def _text_or_error(record: SimpleRecord) -> str | Outcome:
