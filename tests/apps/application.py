@@ -85,7 +85,7 @@ class RunningApp:
         return connect(url, max_size=None, compression=None)
 
     def consume(
-        self, gateway: str, count: int, position: str = "earliest", seconds: float = 30
+        self, gateway: str, count: int, position: str = "earliest", seconds: float = 60
     ) -> list[dict[str, Any]]:
         """The first `count` frames of a consume gateway."""
         with self.socket("consume", gateway, **{"option:position": position}) as socket:

@@ -25,7 +25,7 @@ def test_openai_completions_streams_to_the_one_who_asked_and_keeps_the_history(l
         ask(app, "chat", "not for two", sessionId="one")
         with app.socket("produce", "produce-input", **{"param:sessionId": "two"}) as produce:
             produce.send(json.dumps({"value": "for two"}))
-            assert json.loads(produce.recv(timeout=30))["status"] == "OK"
+            assert json.loads(produce.recv(timeout=60))["status"] == "OK"
         assert listen(two) == "You said: Somebody asks: for two"
 
     first, *_ = structures(app.consume("consume-history", 3))

@@ -59,7 +59,7 @@ def exchange(app: RunningApp, question: str, session: str) -> str:
         app.socket("produce", "user-input", **parameter) as questions,
     ):
         questions.send(json.dumps({"value": question}))
-        assert json.loads(questions.recv(timeout=30))["status"] == "OK"
+        assert json.loads(questions.recv(timeout=60))["status"] == "OK"
         return listen(answers)
 
 
