@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
-from collections.abc import Callable
+import ssl
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -30,17 +31,15 @@ class AstraStore(CqlStore):
     def __init__(self, configuration: AstraConfiguration, api: Api = AstraApi) -> None:
         self.configuration = configuration
         self.api = api
-        super().__init__(CqlSession(_access(configuration, Path())))
+        super().__init__(CqlSession(_access(configuration, {})))
 
     async def start(self) -> None:
         """Connect; with a bundle from Astra where none is configured."""
         bundle = await self._bundle()
-        path = await asyncio.to_thread(_written, bundle)
-        try:
-            self.session = CqlSession(_access(self.configuration, path))
+        with TemporaryDirectory() as folder:  # readable by this user only; gone when the driver has read it
+            cloud = await asyncio.to_thread(unpacked, bundle, Path(folder))
+            self.session = CqlSession(_access(self.configuration, cloud))
             await self.session.start()
-        finally:
-            path.unlink()  # the driver has read it
 
     async def _bundle(self) -> bytes:
         if self.configuration.secure_bundle:
@@ -54,10 +53,10 @@ def connect(configuration: AstraConfiguration, _: Path | None) -> AstraStore:
     return AstraStore(configuration)
 
 
-def _access(configuration: AstraConfiguration, bundle: Path) -> Access:
+def _access(configuration: AstraConfiguration, cloud: Mapping[str, Any]) -> Access:
     return Access(
         where=f"Astra database {configuration.database or configuration.database_id or ''}".strip(),
-        arguments={"cloud": {"secure_connect_bundle": str(bundle)}},
+        arguments={"cloud": cloud},
         local_dc=None,
         username=configuration.username or configuration.client_id,
         password=configuration.password or configuration.secret,
@@ -65,11 +64,20 @@ def _access(configuration: AstraConfiguration, bundle: Path) -> Access:
     )
 
 
-def _written(bundle: bytes) -> Path:
-    handle, path = tempfile.mkstemp(suffix=".zip")  # readable by this user only
-    with os.fdopen(handle, "wb") as file:
-        file.write(bundle)
-    return Path(path)
+def unpacked(bundle: bytes, folder: Path) -> dict[str, Any]:
+    """What the driver wants to know of a bundle. Raises ServiceError (refused) for what is none."""
+    path = folder / "bundle.zip"
+    path.write_bytes(bundle)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in ("ca.crt", "cert", "key"):
+                (folder / name).write_bytes(archive.read(name))
+        context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+        context.check_hostname = False  # the proxy is told the node's id in place of a host name
+        context.load_cert_chain(folder / "cert", folder / "key")
+    except (zipfile.BadZipFile, KeyError, ssl.SSLError) as error:
+        raise ServiceError(f"the secure connect bundle cannot be read: {error}", category="refused") from None
+    return {"secure_connect_bundle": str(path), "ssl_context": context}
 
 
 class AstraKeyspaceConfiguration(Configuration):

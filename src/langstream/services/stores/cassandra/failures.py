@@ -34,6 +34,8 @@ def failure(where: str, error: BaseException) -> ServiceError:
         return ServiceError(f"{where} refused the login: {_words(error)}", category="authentication")
     if isinstance(error, cassandra.CoordinationFailure | cassandra.Timeout | cassandra.Unavailable):
         return ServiceError(f"{where} could not do it now: {_words(error)}")
+    if type(error) is cassandra.DriverException and "metadata service" in str(error):
+        return ServiceError(f"{where} cannot be reached: {_words(error)}")
     if isinstance(error, cassandra.OperationTimedOut | ConnectionException | OSError | TimeoutError):
         return ServiceError(f"{where} cannot be used now: {_words(error)}")
     if isinstance(error, ErrorMessage) and error.code in _BUSY:

@@ -69,7 +69,7 @@ class CqlSession:
             ) from None
         logger = logging.getLogger("cassandra")
         if logger.level == logging.NOTSET:  # what fails is told by exceptions; the rest is about the driver itself
-            logger.setLevel(logging.ERROR)
+            logger.setLevel(logging.CRITICAL)
         access = self._access
         login = PlainTextAuthProvider(access.username, access.password) if access.username else None
         cluster = Cluster(
