@@ -79,7 +79,12 @@ def _place(problem: Problem) -> tuple[str, int, int, str]:
 
 
 class RecordError(LangStreamError):
-    """This record cannot be processed as the agent asks (missing field, wrong type, bad text)."""
+    """This record cannot be processed as the agent asks (missing field, wrong type, bad text).
+
+    A broker that refuses one record of many names it (`record`), so that the others can be written without it.
+    """
+
+    record: object = None
 
 
 class ServiceError(LangStreamError):

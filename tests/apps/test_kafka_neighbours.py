@@ -118,6 +118,36 @@ def test_avro_passes_a_custom_agent_with_its_logical_types(
     assert read == {**bill, "day": date(2024, 2, 29), "price": Decimal("25.00")}
 
 
+def test_a_result_that_does_not_fit_the_schema_of_its_topic_is_a_dead_letter(
+    write: Any, start: Any, server: Kafka, registry: Registry, tmp_path: Path
+) -> None:
+    schema = json.dumps({"type": "record", "name": "Number", "fields": [{"name": "n", "type": "int"}]})
+    files = {
+        "pipeline.yaml": f"""
+            topics:
+              - {{name: in, creation-mode: create-if-not-exists}}
+              - {{name: in-deadletter, creation-mode: create-if-not-exists}}
+              - {{name: out, creation-mode: create-if-not-exists, schema: {{type: avro, schema: '{schema}'}}}}
+            errors: {{on-failure: dead-letter, retries: 0}}
+            pipeline: [{{type: drop-fields, input: in, output: out, configuration: {{fields: [x]}}}}]
+        """,
+        "gateways.yaml": """
+            gateways:
+              - {id: in, type: produce, topic: in}
+              - {id: out, type: consume, topic: out}
+              - {id: failed, type: consume, topic: in-deadletter}
+        """,
+    }
+    login = {"basic.auth.user.info": "app:secret"}
+    options = instance(tmp_path / "instance.yaml", server, {"schema.registry.url": registry.url, **login})
+    app = start(write(files), "-i", options, "--no-ui", name="fitting")
+    for value in ({"n": 1}, {"n": "two"}, {"n": 3}):
+        app.produce("in", value, key="k")
+    assert [frame["record"]["value"] for frame in app.consume("out", 2, seconds=60)] == [{"n": 1}, {"n": 3}]
+    (failed,) = app.consume("failed", 1, seconds=60)
+    assert json.loads(failed["record"]["value"]) == {"n": "two"}
+
+
 def test_an_application_of_the_original_goes_on_where_it_was(
     write: Any, start: Any, server: Kafka, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias, TypeVar
 
-from langstream.errors import BrokerUnavailable, Fenced, TopicError
+from langstream.errors import BrokerUnavailable, Fenced, RecordError, TopicError
 from langstream.records import SimpleRecord
 from langstream.runtime.intake import Intake, TopicIntake
 from langstream.runtime.unit import Tracker, Unit
@@ -175,7 +175,7 @@ class Delivery:
         kept: list[Part] = []
         found = False
         for records, unit in parts:
-            bad = _unwritable(records)
+            bad = _unwritable(records, error)
             if bad:
                 found = True
                 self._owner.unwritable(unit, bad)
@@ -239,7 +239,7 @@ class Delivery:
         if isinstance(error, TopicError) or not isinstance(error, Exception) or not self.transactional:
             return False
         culprits = [
-            (unit, bad) for units in finished.values() for unit in units if (bad := _unwritable(_outputs(unit)))
+            (unit, bad) for units in finished.values() for unit in units if (bad := _unwritable(_outputs(unit), error))
         ]
         for unit, bad in culprits:
             self._owner.unwritable(unit, bad)
@@ -275,10 +275,14 @@ def _outputs(unit: Unit) -> list[SimpleRecord]:
     return [record for _, records in unit.outputs for record in records]
 
 
-def _unwritable(records: Iterable[SimpleRecord]) -> list[tuple[SimpleRecord, Exception]]:
-    """The records that no topic can take, and why."""
+def _unwritable(records: Iterable[SimpleRecord], error: Exception) -> list[tuple[SimpleRecord, Exception]]:
+    """The records that no topic can take, or that the broker named in its error, and why."""
+    refused = error.record if isinstance(error, RecordError) else None
     bad: list[tuple[SimpleRecord, Exception]] = []
     for record in records:
+        if record is refused:
+            bad.append((record, error))
+            continue
         try:
             rows_of([record])
         except Exception as error:

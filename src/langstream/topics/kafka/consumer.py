@@ -24,6 +24,7 @@ from langstream.topics.kafka.buffer import Buffer, Buffers, by_partition
 from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.failures import MOVED, reason, topic_error
 from langstream.topics.kafka.feed import Feed, partition_ended
+from langstream.topics.kafka.positions import begin
 from langstream.topics.kafka.schemas import TopicForm
 
 JOIN_SECONDS: Final = 30.0
@@ -307,11 +308,16 @@ class KafkaConsumer:
     # --- membership, in the thread ----------------------------------------------------------------------------------
 
     def _on_assign(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
+        begin(client, partitions, partial(self._meanwhile, client))
         self._metadata = _membership(client)
         self._assignments += 1
         numbers = [partition.partition for partition in partitions]
         self._assigned_to.update(dict.fromkeys(numbers, self._assignments))
         self._feed.tell(self._assigned, numbers, self._assignments)
+
+    def _meanwhile(self, client: Consumer) -> bool:
+        self._feed.answer(client)  # a commit may be what is waited for
+        return self._feed.stopping
 
     def _on_revoke(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
         self._moved(client, [partition.partition for partition in partitions], self._give_up)

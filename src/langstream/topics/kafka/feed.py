@@ -129,7 +129,7 @@ class Feed:
             with self._room:
                 if not self._calls and not future.done():
                     self._room.wait(remaining)
-            self._answer(client)
+            self.answer(client)
         return future.done() or not future.cancel()
 
     def tell(self, call: Callable[..., None], *arguments: Any) -> None:
@@ -158,7 +158,7 @@ class Feed:
         finally:
             with self._room:
                 self.stopping = True
-            self._answer(client)
+            self.answer(client)
             try:
                 client.close()
             except Exception:
@@ -166,7 +166,7 @@ class Feed:
             self.tell(self._ended.set)
 
     def _turn(self, client: Consumer) -> None:
-        self._answer(client)
+        self.answer(client)
         with self._room:
             if self._full() and not (self._paused or self._calls or self.stopping):
                 self._room.wait(PATIENCE_SECONDS)
@@ -184,8 +184,8 @@ class Feed:
         self.tell(self._owner.deliver, messages)
         self._busy_until = time.monotonic() + BUSY_SECONDS
 
-    def _answer(self, client: Consumer) -> None:
-        """Do what is wanted of the client."""
+    def answer(self, client: Consumer) -> None:
+        """In the thread: do what is wanted of the client."""
         while self._calls:
             work, answer = self._calls.popleft()
             self._busy_until = time.monotonic() + BUSY_SECONDS

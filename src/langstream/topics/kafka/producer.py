@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from langstream.errors import TopicError
+from langstream.errors import RecordError, TopicError
 from langstream.records import Record
 from langstream.topics.contract import TopicConsumer, TopicPartition
-from langstream.topics.encoding import rows_of
+from langstream.topics.encoding import Row, rows_of
 from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.consumer import KafkaConsumer
-from langstream.topics.kafka.schemas import Schemas
+from langstream.topics.kafka.schemas import Schemas, TopicForm
 from langstream.topics.kafka.sender import Batch, Sender
 from langstream.topics.kafka.transactions import Transactions
 from langstream.topics.kafka.wire import payloads
@@ -82,7 +82,19 @@ class KafkaProducer:
         """With the partition for records without a key: the next one for each call."""
         rows = rows_of(records)
         form = self._schemas.form(topic)
-        encoded = payloads(rows if form is None else await form.written(rows))
+        encoded = payloads(rows if form is None else await _formed(form, rows, records))
         known = await self._catalogue.topic(topic)
         self._turn += 1
         return Batch(topic, known.at, self._turn % known.partitions, encoded)
+
+
+async def _formed(form: TopicForm, rows: Sequence[Row], records: Sequence[Record]) -> list[Row]:
+    """The rows as the topic's schemas want them. A record that does not fit is named by the error."""
+    formed = []
+    for row, record in zip(rows, records, strict=True):
+        try:
+            formed.append(await form.written(row))
+        except RecordError as error:
+            error.record = record
+            raise
+    return formed

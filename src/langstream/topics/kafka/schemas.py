@@ -200,12 +200,10 @@ class TopicForm:
         """The records with their contents explained."""
         return [replace(run, records=[self._record(record) for record in run.records]) for run in runs]
 
-    async def written(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows as they are to be kept."""
-        return [
-            (timestamp, await self._key.written(key), await self._value.written(value), headers)
-            for timestamp, key, value, headers in rows
-        ]
+    async def written(self, row: Row) -> Row:
+        """The row as it is to be kept. Raises RecordError if it does not fit."""
+        timestamp, key, value, headers = row
+        return timestamp, await self._key.written(key), await self._value.written(value), headers
 
     def _record(self, record: SimpleRecord) -> SimpleRecord:
         key, value = self._key.read(record.key()), self._value.read(record.value())
