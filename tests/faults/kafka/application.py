@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -100,5 +101,5 @@ async def announce(ready: list[asyncio.Event]) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=os.environ.get("LANGSTREAM_FAULT_LOG", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     uvloop.run(main(Path(sys.argv[1])))

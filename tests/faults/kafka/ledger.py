@@ -51,17 +51,37 @@ class Ledger:
                 self.notes.append(f"{n} behind {self._newest[key]}")
         self._newest[key] = max(self._newest[key], n)
 
-    def lost(self, count: int) -> list[int]:
-        """Which of the first `count` never came."""
-        return [n for n in range(count) if n >= len(self._first) or not self._first[n]]
+    def lost(self, written: set[int]) -> list[int]:
+        """Which of those that are in the input never came."""
+        return [n for n in sorted(written) if n >= len(self._first) or not self._first[n]]
 
     def complete(self, count: int) -> bool:
-        """Whether all of so many came."""
+        """Whether so many came."""
         return self.seen >= count
 
     def beyond(self, n: int) -> bool:
         """Whether of every key a record came that was sent after this one."""
         return min(self._newest) >= n
+
+
+def everything(bootstrap: str, topic: str) -> set[int]:
+    """The numbers of all records of a topic, read afresh."""
+    consumer = Consumer({
+        "bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False, "log_level": 0,
+        "auto.offset.reset": "earliest", "enable.partition.eof": True,
+    })  # fmt: skip
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+    found: set[int] = set()
+    ended: set[int | None] = set()
+    while len(ended) < PARTITIONS:
+        for message in consumer.consume(1000, 1.0):
+            value = message.value()
+            if message.error() is not None:
+                ended.add(message.partition())
+            elif value is not None:
+                found.add(json.loads(value)["n"])
+    consumer.close()
+    return found
 
 
 class Watcher:

@@ -81,14 +81,19 @@ def run(
                 ledger.pipeline.name,
                 ledger.pipeline.exact,
                 ledger.seen,
-                len(ledger.lost(stage.load.sent)),
+                len(ledger.lost(stage.written)),
                 ledger.doubled,
                 ledger.stale,
                 ledger.disordered,
-                ledger.notes + [f"lost {n}" for n in ledger.lost(stage.load.sent)[:20]],
+                ledger.notes + [f"lost {n}" for n in ledger.lost(stage.written)[:20]],
             )
             for ledger in stage.ledgers
         ]
+        if trouble is None and len(stage.written) < stage.load.acknowledged:
+            missing = sorted(set(range(stage.load.sent)) - stage.written)
+            trouble = (
+                f"brokers or load: {len(missing)} records were acknowledged and are not in the input: {missing[:9]}"
+            )
         if stage.load.failures:
             trouble = f"the load failed: {stage.load.failures[0]}"
     return Outcome(" + ".join(names), rounds, stage.recoveries, verdicts, trouble)

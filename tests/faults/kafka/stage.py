@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.faults.kafka.ledger import Ledger, Watcher
+from tests.faults.kafka.ledger import Ledger, Watcher, everything
 from tests.faults.kafka.load import Load
 from tests.faults.kafka.pipelines import INPUT, PARTITIONS, PIPELINES, write_applications
 from tests.servers.kafka import Kafka
@@ -88,6 +88,8 @@ class Stage:
         self.runtimes = [Runtime(directory, number) for number in range(PROCESSES)]
         self.load = Load(server.bootstrap, rate)
         self.recoveries: list[Recovery] = []
+        self.written: set[int] = set()
+        """The records in the input, at the end."""
         self._directory = directory
         self._admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
         self._watcher = Watcher(server.bootstrap, directory, self.ledgers)
@@ -154,8 +156,9 @@ class Stage:
         self.load.stop()
         if not self.load.flushed(GIVE_UP_SECONDS):
             raise Trouble("the load was not acknowledged: are the brokers well?")
+        self.written = everything(self.server.bootstrap, INPUT)
         with suppress(Trouble):  # it is told as lost
-            self._eventually(lambda: all(ledger.complete(self.load.sent) for ledger in self.ledgers))
+            self._eventually(lambda: all(ledger.complete(len(self.written)) for ledger in self.ledgers))
         time.sleep(2)  # what comes twice comes now
 
     def close(self) -> None:
