@@ -212,8 +212,12 @@ def record(row: Row) -> SimpleRecord:
 async def measure(bench: Bench, rounds: int) -> None:
     """Print the rates of every way, and their ratios."""
     ways: dict[str, Callable[[], Awaitable[Measured]]] = {
-        "copy": bench.copy, "executemany": bench.executemany, "loop": bench.loop, "store": bench.store, "node": bench.node,
-    }  # fmt: skip
+        "copy": bench.copy,
+        "executemany": bench.executemany,
+        "loop": bench.loop,
+        "store": bench.store,
+        "node": bench.node,
+    }
     rates: dict[str, list[float]] = {name: [] for name in ways}
     work: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():  # imports and first connections are no part of it
@@ -243,13 +247,9 @@ def main() -> None:
         from uvloop import new_event_loop as factory
     except ImportError:
         factory = None
-    with tempfile.TemporaryDirectory() as folder:
-        server = Path(folder) / "server"
-        server.mkdir()
-        Path(folder).chmod(0o755)
-        with postgres(server) as url, asyncio.Runner(loop_factory=factory) as runner:
-            bench = Bench(url, Path(folder), rows(options.rows, options.dimensions), options.dimensions)
-            runner.run(measure(bench, options.rounds))
+    with tempfile.TemporaryDirectory() as folder, postgres() as url, asyncio.Runner(loop_factory=factory) as runner:
+        bench = Bench(url, Path(folder), rows(options.rows, options.dimensions), options.dimensions)
+        runner.run(measure(bench, options.rounds))
 
 
 if __name__ == "__main__":

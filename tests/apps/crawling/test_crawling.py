@@ -32,12 +32,12 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database() -> Iterator[str]:
     if postgres_server.binaries() is None:
         if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
             pytest.fail("PostgreSQL is not installed on this machine")
         pytest.skip("PostgreSQL is not installed on this machine")
-    with postgres_server.postgres(tmp_path_factory.mktemp("postgres")) as url:
+    with postgres_server.postgres() as url:
         yield url
 
 

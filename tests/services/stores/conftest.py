@@ -61,9 +61,9 @@ MEMBERS = [
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     need(None if postgres_server.binaries() else "PostgreSQL is not installed on this machine")
-    with postgres_server.postgres(tmp_path_factory.mktemp("postgres")) as url:
+    with postgres_server.postgres() as url:
         yield url
 
 

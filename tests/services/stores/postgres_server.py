@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.services.stores.processes import free_port, running, unprivileged
+from tests.services.stores.processes import free_port, home_of, running
 
 
 def binaries() -> Path | None:
@@ -36,23 +36,24 @@ def has_pgvector() -> bool:
 
 
 @contextmanager
-def postgres(directory: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A started server; yields its JDBC URL. It refuses to run as root, so there it runs as the user `postgres`."""
     folder = binaries()
     assert folder is not None
-    port = free_port()
-    as_user = unprivileged(directory, "postgres")
-    subprocess.run(
-        [*as_user, str(folder / "initdb"), "-D", str(directory / "data"), "-U", "tester", "-A", "trust", "--no-sync"],
-        check=True, capture_output=True, cwd=directory,
-    )  # fmt: skip
-    command = [
-        *as_user, str(folder / "postgres"), "-D", str(directory / "data"), "-p", str(port), "-h", "127.0.0.1",
-        "-k", str(directory), "-F",
-    ]  # fmt: skip
-    with running(command, directory, port, "ready to accept"):
-        _add_locked_user(folder, directory, port)
-        yield f"jdbc:postgresql://127.0.0.1:{port}/postgres"
+    with home_of("postgres") as (directory, as_user):
+        data = str(directory / "data")
+        subprocess.run(
+            [*as_user, str(folder / "initdb"), "-D", data, "-U", "tester", "-A", "trust", "--no-sync"],
+            check=True, capture_output=True, cwd=directory,
+        )  # fmt: skip
+        port = free_port()
+        command = [
+            *as_user, str(folder / "postgres"), "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", str(directory),
+            "-F",
+        ]  # fmt: skip
+        with running(command, directory, port, "ready to accept"):
+            _add_locked_user(folder, directory, port)
+            yield f"jdbc:postgresql://127.0.0.1:{port}/postgres"
 
 
 def _add_locked_user(folder: Path, directory: Path, port: int) -> None:

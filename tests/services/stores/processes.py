@@ -6,6 +6,7 @@ import os
 import pwd
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,16 +52,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def unprivileged(directory: Path, user: str) -> list[str]:
-    """What to put before a command that refuses to run as root: it runs as the user, who gets the directory."""
-    if os.getuid() != 0:
-        return []
-    try:
-        account = pwd.getpwnam(user)
-    except KeyError:
-        account = pwd.getpwnam("nobody")
-    os.chown(directory, account.pw_uid, account.pw_gid)
-    for parent in directory.parents:  # pytest makes its directories private
-        if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
-    return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
+@contextmanager
+def home_of(user: str) -> Iterator[tuple[Path, list[str]]]:
+    """A new directory for a server that refuses to run as root, and what to put before its commands.
+
+    It is none of pytest's: pytest takes away everybody else's access to its own, whenever a session starts.
+    """
+    with tempfile.TemporaryDirectory(prefix=f"langstream-{user}-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        if os.getuid() != 0:
+            yield directory, []
+            return
+        try:
+            account = pwd.getpwnam(user)
+        except KeyError:
+            account = pwd.getpwnam("nobody")
+        os.chown(directory, account.pw_uid, account.pw_gid)
+        yield directory, ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]

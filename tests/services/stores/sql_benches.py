@@ -87,9 +87,9 @@ class MariaDbBench(SqlBench):
 
 
 @pytest.fixture(scope="session")
-def mariadb_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def mariadb_port() -> Iterator[int]:
     need(mariadb_server.missing())
-    with mariadb_server.mariadb(tmp_path_factory.mktemp("mariadb")) as port:
+    with mariadb_server.mariadb() as port:
         yield port
 
 
