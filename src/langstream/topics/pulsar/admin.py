@@ -16,6 +16,7 @@ from langstream.topics.pulsar.catalogue import Catalogue, Known
 from langstream.topics.pulsar.policies import DEFAULT_RETENTION, Policies, described, policies_of
 from langstream.topics.pulsar.position import offset_of
 from langstream.topics.pulsar.rest import RestError
+from langstream.topics.pulsar.schemas import declared
 from langstream.topics.pulsar.settings import RetentionPolicies
 from langstream.topics.settings import check_same, check_spec
 
@@ -44,6 +45,14 @@ class PulsarAdmin:
     async def create(self, spec: TopicSpec) -> bool:
         """Create, or make sure that what is there is the same: partitions and settings."""
         _, config = check_spec(spec)
+        form = declared(spec)
+        created = await self._create(spec, config)
+        if form is not None and await self._catalogue.schema(spec.name) is None:
+            place = ("schemas", self._namespace.tenant, self._namespace.name, spec.name, "schema")
+            await self._rest.post(*place, body={"type": form.kind, "schema": form.text, "properties": {}})
+        return created
+
+    async def _create(self, spec: TopicSpec, config: Mapping[str, str]) -> bool:
         inherited = await self._prepare()
         if await self._exists(spec):
             return False

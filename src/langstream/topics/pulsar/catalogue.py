@@ -69,6 +69,12 @@ class Catalogue:
         there = await self.rest.get(*self.namespace.path(topic), "stats", **_BRIEF)
         return None if there is None else Known(topic, 0, time.monotonic())
 
+    async def schema(self, topic: str) -> Mapping[str, Any] | None:
+        """The latest schema kept with the topic."""
+        found: Mapping[str, Any] | None
+        found = await self.rest.get("schemas", self.namespace.tenant, self.namespace.name, topic, "schema")
+        return found
+
     async def compacted(self, topic: str) -> bool:
         """Whether only the last record of each key is of interest."""
         threshold = await self.rest.get(*self.namespace.path(topic), "compactionThreshold")

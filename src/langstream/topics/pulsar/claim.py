@@ -13,6 +13,7 @@ from langstream.topics.local.log import Run
 from langstream.topics.pulsar.bridge import ignore, outcome
 from langstream.topics.pulsar.position import entry_of
 from langstream.topics.pulsar.pump import Pump
+from langstream.topics.pulsar.schemas import Versions
 from langstream.topics.pulsar.wire import Arrived
 
 _NOTHING: Final = -1
@@ -29,6 +30,7 @@ class Stream:
         """Records read ahead."""
         self.entry: tuple[int, int] | None = None
         """The last that arrived."""
+        self.failed = False
         self._wake = wake
         self._broken = broken
         self._sizes: deque[tuple[int, int]] = deque()
@@ -36,11 +38,16 @@ class Stream:
         self._client: Any = None
         self._pump: Pump | None = None
 
-    def open(self, client: Any, receive: Callable[[int], Any], name: str) -> None:
+    def open(self, client: Any, receive: Callable[[int], Any], versions: Versions, name: str) -> None:
         """Begin to receive."""
         self._client = client
-        self._pump = Pump(receive, self.arrive, self._broken, name)
+        self._pump = Pump(receive, versions, self.arrive, self._fail, name)
         self._pump.start()
+
+    def _fail(self, error: Exception) -> None:
+        """The thread ended."""
+        self.failed = True
+        self._broken(error)
 
     @property
     def client(self) -> Any:

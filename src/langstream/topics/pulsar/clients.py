@@ -9,6 +9,7 @@ from typing import Any
 import _pulsar
 
 from langstream.topics.pulsar.options import ConsumerOptions, ProducerOptions, number
+from langstream.topics.pulsar.schemas import Form
 from langstream.topics.pulsar.security import Credentials, Tls
 
 
@@ -49,7 +50,7 @@ def consumer_configuration(options: ConsumerOptions, compacted: bool, member: st
     return configuration
 
 
-def producer_configuration(options: ProducerOptions) -> Any:
+def producer_configuration(options: ProducerOptions, form: Form | None) -> Any:
     """For a producer. Records larger than a broker takes at once are sent in pieces, unless batches are wanted."""
     configuration = _pulsar.ProducerConfiguration()
     configuration.batching_enabled(options.batching)
@@ -59,6 +60,9 @@ def producer_configuration(options: ProducerOptions) -> Any:
     else:
         configuration.chunking_enabled(options.chunking)
     configuration.send_timeout_millis(options.send_timeout_ms)
+    if form is not None and form.presented:
+        kind = getattr(_pulsar.SchemaType, form.kind)
+        configuration.schema(_pulsar.SchemaInfo(kind, "langstream", form.text))
     configuration.max_pending_messages(0)  # what is under way is limited before it comes here
     configuration.compression_type(getattr(_pulsar.CompressionType, options.compression))
     return configuration

@@ -22,6 +22,7 @@ from langstream.topics.pulsar.options import ProducerOptions, consumer_options, 
 from langstream.topics.pulsar.producer import PulsarProducer
 from langstream.topics.pulsar.reader import PulsarReader
 from langstream.topics.pulsar.rest import Rest
+from langstream.topics.pulsar.schemas import Form, Versions, form_of
 from langstream.topics.pulsar.sender import Sender
 from langstream.topics.pulsar.settings import ClusterSettings
 
@@ -93,10 +94,11 @@ class PulsarCluster:
         """A producer. `producer.*` options are properties of its clients."""
         chosen = producer_options(options or {})
         if chosen not in self._senders:
-            configuration = producer_configuration(chosen)
             self._senders[chosen] = Sender(
                 self._catalogue,
-                lambda full, made: self._started().create_producer_async(full, configuration, made),
+                lambda full, form, made: self._started().create_producer_async(
+                    full, producer_configuration(chosen, form), made
+                ),
             )
         producer = PulsarProducer(self._senders[chosen])
         self._opened.add(producer)
@@ -134,6 +136,15 @@ class PulsarCluster:
     def read(self, topic: str, start: Any, configuration: Any, answered: Callable[..., None]) -> None:
         """See `Attaching`."""
         self._started().create_reader_async(topic, start, configuration, answered)
+
+    def versions(self, topic: str) -> Versions:
+        """See `Attaching`."""
+
+        def ask(version: int) -> Form | None:
+            told = self._started().get_schema_info(topic, version)
+            return form_of({"type": told.schema_type().name, "data": told.schema()})
+
+        return Versions(ask)
 
     def _started(self) -> Any:
         if self._client is None:

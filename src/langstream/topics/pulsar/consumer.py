@@ -233,7 +233,11 @@ class PulsarConsumer:
     async def _balance(self, known: Known) -> None:
         """One look, and what follows from it."""
         now = view(await self._catalogue.stats(known), self._group)
-        lost = [number for number in self._claims if now.owners.get(number, self._member) != self._member]
+        lost = [
+            number
+            for number, claim in self._claims.items()
+            if claim.failed or now.owners.get(number, self._member) != self._member
+        ]
         if lost:
             await self._lose(lost)
         if self._member not in now.members:  # the broker was away, or has not noticed us yet
@@ -266,7 +270,7 @@ class PulsarConsumer:
             return False
         if result != _pulsar.Result.Ok:
             raise topic_error(result, self._doing("joining"))
-        claim.open(client, client.receive, f"pulsar {self._topic}/{number}")
+        claim.open(client, client.receive, self._attaching.versions(full), f"pulsar {self._topic}/{number}")
         self._claims[number] = claim
         self._records.set()
         return True

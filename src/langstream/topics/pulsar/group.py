@@ -16,6 +16,7 @@ import _pulsar
 
 from langstream.topics.pulsar.bridge import answer, ignore, outcome
 from langstream.topics.pulsar.names import membership_prefix, shows_member
+from langstream.topics.pulsar.schemas import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class Attaching(Protocol):
 
     def read(self, topic: str, start: Any, configuration: Any, answered: Callable[..., None]) -> None:
         """As the client's `create_reader_async`."""
+
+    def versions(self, topic: str) -> Versions:
+        """The schemas of the topic's messages."""
 
 
 class Presence:

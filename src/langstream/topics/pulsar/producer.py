@@ -11,7 +11,6 @@ from langstream.records import Record
 from langstream.topics.contract import TopicConsumer, TopicPartition
 from langstream.topics.encoding import rows_of
 from langstream.topics.pulsar.sender import Sender
-from langstream.topics.pulsar.wire import payloads
 
 
 class PulsarProducer:
@@ -31,9 +30,9 @@ class PulsarProducer:
             raise RuntimeError("the producer is closed")
         if not records:
             return
-        encoded = payloads(rows_of(records))
+        rows = rows_of(records)
         self._turn += 1
-        await self._sender.send(topic, encoded, self._turn)
+        await self._sender.send(topic, rows, self._turn)
 
     async def transact(
         self,

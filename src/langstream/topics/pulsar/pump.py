@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import _pulsar
 
+from langstream.topics.pulsar.schemas import Versions
 from langstream.topics.pulsar.wire import Arrived, arrived
 
 BATCH: Final = 1_000
@@ -29,11 +30,13 @@ class Pump:
     def __init__(
         self,
         receive: Callable[[int], Any],
+        versions: Versions,
         deliver: Callable[[Arrived], None],
         broken: Callable[[Exception], None],
         name: str,
     ) -> None:
         self._receive = receive
+        self._versions = versions
         self._deliver = deliver
         self._broken = broken
         self._loop = asyncio.get_running_loop()
@@ -92,7 +95,7 @@ class Pump:
         return messages
 
     def _hand_over(self, messages: Sequence[Any]) -> None:
-        batch = arrived(messages)
+        batch = arrived(messages, self._versions)
         with self._room:
             self._records += len(batch.offsets)
             self._bytes += sum(batch.sizes)

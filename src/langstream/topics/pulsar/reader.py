@@ -101,7 +101,9 @@ class PulsarReader:
             f"reading topic {self._topic}",
             late=lambda client: client.close_async(ignore),
         )
-        stream.open(client, client.read_next, f"pulsar reader of {self._topic}/{number}")
+        stream.open(
+            client, client.read_next, self._attaching.versions(full), f"pulsar reader of {self._topic}/{number}"
+        )
         self._streams[number] = stream
 
     def _take(self, max_records: int) -> list[Fetched]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import _pulsar
 
 from langstream.errors import TopicError
+from langstream.topics.encoding import Row
 from langstream.topics.pulsar.bridge import answer, ignore, outcome
 from langstream.topics.pulsar.catalogue import Catalogue, Known
 from langstream.topics.pulsar.failures import GONE, name_of, topic_error
-from langstream.topics.pulsar.wire import Payload
+from langstream.topics.pulsar.schemas import Form, form_of
+from langstream.topics.pulsar.wire import Payload, payloads
 
 SLICE: Final = 200
 """So many messages are handed to the client before others get their turn."""
@@ -63,6 +66,9 @@ class _Sending:
             self.done.set_result(None)
 
 
+_Sendings: TypeAlias = list[tuple[_Sending, list[Payload]]]
+
+
 class Lane:
     """One partition: the client's producer, in the order of the calls."""
 
@@ -105,27 +111,43 @@ class Lane:
 class Sender:
     """See the module."""
 
-    def __init__(self, catalogue: Catalogue, make: Callable[[str, Callable[..., None]], None]) -> None:
+    def __init__(self, catalogue: Catalogue, make: Callable[[str, Form | None, Callable[..., None]], None]) -> None:
         self._catalogue = catalogue
         self._make = make
+        self._forms: dict[str, Form | None] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
-        self._order = asyncio.Lock()
+        self._order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._room = asyncio.Condition()
         self._records = 0
         self._bytes = 0
 
-    async def send(self, topic: str, payloads: Sequence[Payload], turn: int) -> None:
-        """All of them, acknowledged. Raises TopicError."""
-        size = sum(payload.size for payload in payloads)
-        await self._enter(len(payloads), size)
+    async def send(self, topic: str, rows: Sequence[Row], turn: int) -> None:
+        """All of them, acknowledged. Raises TopicError, RecordError for what does not fit the topic's schema."""
+        async with self._order[topic]:  # a fair lock: what was sent first is first
+            form = await self.form(topic)
+            written = payloads(rows if form is None else [form.row(row) for row in rows])
+            size = sum(payload.size for payload in written)
+            await self._enter(len(written), size)
+            try:
+                sendings = await self._hand_over(topic, written, turn)
+            except BaseException:
+                await self._leave(len(written), size)
+                raise
         try:
-            await self._send(topic, payloads, turn)
+            await self._finish(topic, sendings, turn)
         finally:
-            await self._leave(len(payloads), size)
+            await self._leave(len(written), size)
+
+    async def form(self, topic: str) -> Form | None:
+        """The topic's schema, looked up when it is first written to."""
+        if topic not in self._forms:
+            self._forms[topic] = form_of(await self._catalogue.schema(topic))
+        return self._forms[topic]
 
     def forget(self, topic: str) -> None:
         """The topic is another one now, or gone."""
         self._catalogue.forget(topic)
+        self._forms.pop(topic, None)
         for key in [key for key in self._lanes if key[0] == topic]:
             lane = self._lanes.pop(key)
             task = asyncio.ensure_future(lane.close())
@@ -139,28 +161,26 @@ class Sender:
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
-    async def _send(self, topic: str, payloads: Sequence[Payload], turn: int) -> None:
-        left = payloads
-        for attempt in range(2):
-            async with self._order:  # a fair lock: what was sent first is first
-                sendings = await self._hand_over(topic, left, turn)
-            await asyncio.shield(asyncio.gather(*(sending.done for sending, _ in sendings)))
-            failed = [(sending, part) for sending, part in sendings if sending.failed]
-            if not failed:
+    async def _finish(self, topic: str, sendings: _Sendings, turn: int) -> None:
+        """Wait for the acknowledgements. A topic that was made anew meanwhile is written to once more."""
+        result = await _failure(sendings)
+        if result is None:
+            return
+        self.forget(topic)
+        if name_of(result) in GONE:
+            left = [part[index] for sending, part in sendings for index in sorted(sending.failed)]
+            async with self._order[topic]:
+                await self.form(topic)
+                again = await self._hand_over(topic, left, turn)
+            result = await _failure(again)
+            if result is None:
                 return
-            result = failed[0][0].result
             self.forget(topic)
-            if attempt or name_of(result) not in GONE:
-                break
-            left = [part[index] for sending, part in failed for index in sorted(sending.failed)]
-        known = await self._catalogue.look_up(topic)
-        if known is None:
+        if await self._catalogue.look_up(topic) is None:
             raise await self._catalogue.missing(topic)
         raise topic_error(result, f"writing to topic {topic}")
 
-    async def _hand_over(
-        self, topic: str, payloads: Sequence[Payload], turn: int
-    ) -> list[tuple[_Sending, list[Payload]]]:
+    async def _hand_over(self, topic: str, payloads: Sequence[Payload], turn: int) -> _Sendings:
         known = await self._current(topic)
         divided: dict[int, list[Payload]] = {}
         for payload in payloads:
@@ -192,7 +212,8 @@ class Sender:
         lane = self._lanes.get(key)
         if lane is None:
             full = self._catalogue.namespace.full(part)
-            lane = self._lanes[key] = Lane(lambda made: self._make(full, made), f"writing to topic {known.name}")
+            form = self._forms.get(known.name)
+            lane = self._lanes[key] = Lane(lambda made: self._make(full, form, made), f"writing to topic {known.name}")
         return lane
 
     async def _enter(self, records: int, size: int) -> None:
@@ -209,6 +230,12 @@ class Sender:
             self._records -= records
             self._bytes -= size
             self._room.notify_all()
+
+
+async def _failure(sendings: _Sendings) -> Any:
+    """Once all are answered: what the client says of those that failed; None if none did."""
+    await asyncio.shield(asyncio.gather(*(sending.done for sending, _ in sendings)))
+    return next((sending.result for sending, _ in sendings if sending.failed), None)
 
 
 def _parts(known: Known) -> set[str]:

@@ -17,6 +17,7 @@ import _pulsar
 
 from langstream.topics.encoding import EncodedAvro, Row, decode_avro
 from langstream.topics.pulsar.position import offset_of
+from langstream.topics.pulsar.schemas import Explained, Form, Versions
 
 TYPES: Final = "langstream.types"
 
@@ -46,7 +47,7 @@ def payloads(rows: Iterable[Row]) -> list[Payload]:
     return [_payload(*row) for row in rows]
 
 
-def arrived(messages: Sequence[Any]) -> Arrived:
+def arrived(messages: Sequence[Any], versions: Versions) -> Arrived:
     """What the client received."""
     batch = Arrived([], [], [], [])
     for message in messages:
@@ -54,7 +55,7 @@ def arrived(messages: Sequence[Any]) -> Arrived:
         batch.offsets.append(offset_of(identity.ledger_id(), identity.entry_id(), identity.batch_index()))
         batch.ids.append(identity)
         batch.sizes.append(message.length())
-        batch.rows.append(_row(message))
+        batch.rows.append(_row(message, versions))
     return batch
 
 
@@ -96,6 +97,10 @@ def _content(value: Any, types: dict[str, Any]) -> bytes:
     if type(value) is EncodedAvro:
         types["v"] = {"avro": value.schema}
         return value.binary
+    if isinstance(value, Explained):
+        if value.kind:
+            types["v"] = {"schema": value.kind}
+        return value
     content: bytes = value
     if _as_text(content) is not None:
         types["v"] = "bytes"
@@ -140,24 +145,29 @@ def _header(content: Any) -> Any:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def _row(message: Any) -> Row:
+def _row(message: Any, versions: Versions) -> Row:
     properties = message.properties()
     timestamp = message.event_timestamp() or message.publish_timestamp()
     text = message.partition_key() or None
     value = None if message.has_null_value() else message.data()
+    version = message.int_schema_version()
+    form = versions.form(version) if version >= 0 and value is not None else None
+    plain = _text(value) if form is None or value is None else form.read(value)
     if not properties:
-        return timestamp, text, _text(value), None
+        return timestamp, text, plain, None
     found = properties.get(TYPES)
     if found is not None:
         try:
-            return _typed(json.loads(found), timestamp, text, value, properties)
+            return _typed(json.loads(found), timestamp, text, value, plain, properties)
         except Exception:  # whatever is wrong with it, the record itself can be read
             properties.pop(TYPES)
-    return timestamp, text, _text(value), tuple(properties.items())
+    return timestamp, text, plain, tuple(properties.items())
 
 
-def _typed(types: Any, timestamp: int, text: str | None, value: bytes | None, properties: dict[str, str]) -> Row:
-    del properties[TYPES]
+def _typed(
+    types: Any, timestamp: int, text: str | None, value: bytes | None, plain: Any, properties: dict[str, str]
+) -> Row:
+    properties = {name: content for name, content in properties.items() if name != TYPES}
     if "h" in types:
         headers = tuple((name, base64.b64decode(it["b"]) if type(it) is dict else it) for name, it in types["h"])
     elif "o" in types:
@@ -167,7 +177,7 @@ def _typed(types: Any, timestamp: int, text: str | None, value: bytes | None, pr
     return (
         types.get("t", timestamp),
         _typed_key(types.get("k"), text),
-        _typed_value(types.get("v"), value),
+        _typed_value(types["v"], value) if "v" in types else plain,
         headers or None,
     )
 
@@ -193,8 +203,8 @@ def _typed_value(kind: Any, value: bytes | None) -> Any:
     if kind == "surrogates":
         return value.decode("utf-8", "surrogatepass")
     if type(kind) is dict:
-        return _avro(kind["avro"], value)
-    return _text(value)
+        return Form(kind["schema"]).read(value) if "schema" in kind else _avro(kind["avro"], value)
+    raise ValueError(kind)
 
 
 def _avro(schema: str, binary: bytes) -> EncodedAvro:
