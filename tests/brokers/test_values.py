@@ -133,7 +133,7 @@ RECORDS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=RECORDS)
 async def test_any_records_come_back_in_order(bench: Any, records: list[SimpleRecord]) -> None:
     topic = await bench.topic()
