@@ -23,8 +23,8 @@ GIVE_UP_SECONDS: Final = 60.0
 def begin(client: Consumer, partitions: Sequence[TopicPartition], stopping: Callable[[], bool]) -> None:
     """In the thread, when the group gives partitions: assign them at what is stored.
 
-    Heartbeats go on meanwhile; `stopping` is called now and then, and tells whether the consumer is being closed. Raises
-    KafkaException if nobody can tell in time: the member has to join anew.
+    Heartbeats go on meanwhile; `stopping` is called now and then, and tells whether the consumer is being closed.
+    Raises KafkaException if nobody can tell in time: the member has to join anew.
     """
     placed = _stored(client, partitions, stopping) if partitions else []
     try:
