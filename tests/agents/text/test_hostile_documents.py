@@ -21,7 +21,7 @@ from langstream.agents.text.text_extractor import TextExtractor, TextExtractorCo
 from langstream.agents.text.workers import Limits
 from langstream.errors import RecordError
 from langstream.records import SimpleRecord
-from langstream.sdk.contract import AgentContext
+from langstream.sdk.contract import AgentContext, NoMetrics
 
 Started: TypeAlias = Callable[[Limits], Awaitable[TextExtractor]]
 
@@ -29,6 +29,23 @@ ENDLESS = b"<html><body>" + b"<div>" * 300_000 + b"deep"
 """Every level of it makes the parser walk through all the others: it takes minutes."""
 
 MEGABYTE = 1024 * 1024
+
+
+class Ended(NoMetrics):
+    """Counts what the agents count."""
+
+    def __init__(self) -> None:
+        self.count = 0.0
+
+    def counter(self, name: str, description: str = "") -> Any:
+        assert name == "text_processes_ended"
+        return self
+
+    def inc(self, amount: float = 1) -> None:
+        self.count += amount
+
+
+ENDED = Ended()
 
 
 @pytest.fixture
@@ -39,7 +56,7 @@ async def started() -> AsyncIterator[Started]:
     async def started(limits: Limits) -> TextExtractor:
         agent = TextExtractor(TextExtractorConfiguration(), limits)
         agents.append(agent)
-        await agent.start(AgentContext("a", "app"))
+        await agent.start(AgentContext("a", "app", metrics=ENDED))
         return agent
 
     yield started
@@ -101,7 +118,9 @@ async def test_a_worker_that_is_killed_is_one_failed_record(started: Started, do
     (process,) = children()
     await until(lambda: process.cpu_times().user > 0.2)
     process.kill()
+    before = ENDED.count
     error = await reading
+    assert ENDED.count == before + 1
     assert isinstance(error, RecordError)
     assert "its process was ended" in str(error)
     assert await outcome_of(agent, documents.pdf("after")) == [SimpleRecord("after")]

@@ -37,6 +37,7 @@ class TextExtractor(AsyncProcessor):
     async def start(self, context: AgentContext) -> None:
         """See that the libraries are there; the processes load them when there is a document for them."""
         await asyncio.to_thread(_find_libraries)
+        self._workers.counted(context.metrics)
 
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """Each record with the text of its document."""

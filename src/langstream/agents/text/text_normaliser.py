@@ -14,7 +14,7 @@ from langstream.agents.text.workers import Workers, cores
 from langstream.configuration.model import Configuration
 from langstream.errors import RecordError
 from langstream.records import SimpleRecord
-from langstream.sdk.contract import AsyncProcessor, Batching, Outcome
+from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outcome
 
 INLINE_CHARACTERS = 200_000
 """Longer texts are left to another process: the event loop does not wait for them."""
@@ -38,6 +38,10 @@ class TextNormaliser(AsyncProcessor):
         self._lower = configuration.make_lowercase
         self._trim = configuration.trim_spaces
         self._workers = Workers("normalise", "normalising the text", {"trim": self._trim, "lower": self._lower})
+
+    async def start(self, context: AgentContext) -> None:
+        """Get ready."""
+        self._workers.counted(context.metrics)
 
     async def close(self) -> None:
         """Let the processes go, if there are any."""

@@ -94,6 +94,7 @@ class TextSplitter(AsyncProcessor):
     async def start(self, context: AgentContext) -> None:
         """Load the vocabulary."""
         self._splitter = await asyncio.to_thread(lambda: splitter_of(**self._options))
+        self._workers.counted(context.metrics)
 
     async def close(self) -> None:
         """Let the processes go, if there are any."""

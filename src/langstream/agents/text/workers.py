@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from langstream.agents.text.worker import DONE, DONE_AND_GONE, FAILED, HEADER
 from langstream.errors import RecordError
+from langstream.sdk.contract import Counter, Metrics, NoMetrics
 
 MEMORY_BYTES: Final = 1536 * 1024 * 1024
 """What a process may take beyond what its libraries need."""
@@ -58,6 +59,7 @@ class Workers:
     options: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = Limits()
     most: int = field(default_factory=cores)
+    ended: Counter = field(default_factory=lambda: NoMetrics().counter("none"))
     _idle: list[asyncio.subprocess.Process] = field(default_factory=list)
     _places: asyncio.Semaphore | None = None
 
@@ -71,12 +73,15 @@ class Workers:
                 async with asyncio.timeout(self.limits.seconds + self.limits.grace_seconds):
                     kind, answer = await _exchange(process, content)
             except TimeoutError:
+                self.ended.inc()
                 await _end(process)
                 raise _final(f"{self.what} takes longer than {self.limits.seconds:g} s") from None
             except NonsenseAnswered as error:
+                self.ended.inc()
                 await _end(process)
                 raise RecordError(f"{self.what} makes the parser fail: {error}") from None
             except (asyncio.IncompleteReadError, OSError):
+                self.ended.inc()
                 raise RecordError(f"{self.what} {await _cause(process)}") from None
             except BaseException:
                 await _end(process)
@@ -89,9 +94,10 @@ class Workers:
             raise _final(answer.decode("utf-8", "replace"))
         return answer
 
-    async def start(self) -> None:
-        """Make one process, so that the first request need not wait for it."""
-        self._idle.append(await self._started())
+    def counted(self, metrics: Metrics) -> None:
+        """Count the processes that come to a bad end."""
+        description = "Processes that a text or document brought down, or that took too long for one."
+        self.ended = metrics.counter("text_processes_ended", description)
 
     async def close(self) -> None:
         """End them all."""
