@@ -27,19 +27,24 @@ def serve() -> Iterator[Serve]:
     loop.close()
 
 
-@pytest.fixture
-def launch(start: Any, tmp_path: Path) -> Launch:
-    """Runs an application of this folder, with these secrets and globals."""
+def launcher(folder: Path, start: Any, tmp_path: Path) -> Launch:
+    """Runs an application of a folder, with these secrets and globals."""
 
     def launched(name: str, secrets: dict[str, dict[str, str]], **globals_: str) -> RunningApp:
         listed = [{"id": id, "data": data} for id, data in secrets.items()]
         (tmp_path / "secrets.yaml").write_text(json.dumps({"secrets": listed}))
         (tmp_path / "instance.yaml").write_text(json.dumps({"instance": {"globals": globals_}}))
         files = ("-s", str(tmp_path / "secrets.yaml"), "-i", str(tmp_path / "instance.yaml"))
-        app: RunningApp = start(HERE / name / "application", *files, "--ephemeral", "--no-ui", name=name)
+        app: RunningApp = start(folder / name / "application", *files, "--ephemeral", "--no-ui", name=name)
         return app
 
     return launched
+
+
+@pytest.fixture
+def launch(start: Any, tmp_path: Path) -> Launch:
+    """Runs an application of this folder."""
+    return launcher(HERE, start, tmp_path)
 
 
 def structures(frames: list[dict[str, Any]]) -> list[Any]:

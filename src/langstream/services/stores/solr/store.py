@@ -72,12 +72,19 @@ class SolrStore(Store):
 
 
 def request(query: Mapping[str, Any]) -> dict[str, str | list[str]]:
-    """Solr's parameters as a form: a list is a parameter given several times, an object JSON text, null is left out."""
+    """Solr's parameters as a form: a list of texts is a parameter given several times, null is left out.
+
+    Other lists and objects are JSON text, as Solr writes vectors and its JSON interfaces.
+    """
     return {
-        name: [_text(item) for item in value] if isinstance(value, list | tuple) else _text(value)
+        name: [str(item) for item in value] if _several(value) else _text(value)
         for name, value in query.items()
         if value is not None
     }
+
+
+def _several(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
 def _text(value: Any) -> str:
