@@ -101,5 +101,6 @@ async def announce(ready: list[asyncio.Event]) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=os.environ.get("LANGSTREAM_FAULT_LOG", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    level = os.environ.get("LANGSTREAM_FAULT_LOG", "INFO")
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     uvloop.run(main(Path(sys.argv[1])))
