@@ -68,6 +68,8 @@ def show(outcome: Outcome) -> None:
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
         if not verdict.sound:
             print(f"NOT AS PROMISED, {verdict.pipeline}: {'; '.join(verdict.notes)}", file=sys.stderr, flush=True)
+    if outcome.remark:
+        print(f"The brokers: {outcome.remark}", file=sys.stderr, flush=True)
     if outcome.trouble:
         print(f"TROUBLE: {outcome.trouble}", file=sys.stderr, flush=True)
 

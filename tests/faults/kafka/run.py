@@ -45,6 +45,8 @@ class Outcome:
     recoveries: Sequence[Recovery]
     verdicts: Sequence[Verdict]
     trouble: str | None = None
+    remark: str | None = None
+    """What went wrong outside of the product."""
 
     @property
     def sound(self) -> bool:
@@ -89,14 +91,13 @@ def run(
             )
             for ledger in stage.ledgers
         ]
+        remark = None
         if trouble is None and len(stage.written) < stage.load.acknowledged:
             missing = sorted(set(range(stage.load.sent)) - stage.written)
-            trouble = (
-                f"brokers or load: {len(missing)} records were acknowledged and are not in the input: {missing[:9]}"
-            )
+            remark = f"{len(missing)} records were acknowledged to the load, but are not in the input: {missing[:9]}"
         if stage.load.failures:
             trouble = f"the load failed: {stage.load.failures[0]}"
-    return Outcome(" + ".join(names), rounds, stage.recoveries, verdicts, trouble)
+    return Outcome(" + ".join(names), rounds, stage.recoveries, verdicts, trouble, remark)
 
 
 def possible(name: str) -> str | None:
