@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from langstream.errors import RecordError, TopicError
 from langstream.records import AvroValue, dump_json
@@ -39,7 +39,7 @@ class Explained(bytes):
 class Number(Explained):
     """A number, or a boolean."""
 
-    def __new__(cls, data: bytes, kind: str) -> Number:
+    def __new__(cls, data: bytes, kind: str) -> Self:
         """The bytes, and the type of Pulsar."""
         made = super().__new__(cls, data)
         made.kind = kind

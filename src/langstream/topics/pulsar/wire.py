@@ -132,14 +132,27 @@ def _properties(headers: Sequence[Any], types: dict[str, Any]) -> list[tuple[str
     }
     names = [name for name, _ in headers]
     if len(texts) < len(names):
-        types["h"] = [[name, _header(content)] for name, content in headers]
+        types["h"] = [[_noted(name), _noted(content)] for name, content in headers]
     elif names != sorted(names, key=str.encode):
         types["o"] = names
     return list(texts.items())
 
 
-def _header(content: Any) -> Any:
-    return {"b": base64.b64encode(content).decode()} if isinstance(content, bytes) else content
+def _noted(content: Any) -> Any:
+    """As JSON that leads back to it."""
+    if isinstance(content, bytes):
+        return {"b": base64.b64encode(content).decode()}
+    if content is None or _encodable(content):
+        return content
+    return {"s": base64.b64encode(content.encode("utf-8", "surrogatepass")).decode()}
+
+
+def _remembered(noted: Any) -> Any:
+    if type(noted) is not dict:
+        return noted
+    if "b" in noted:
+        return base64.b64decode(noted["b"])
+    return base64.b64decode(noted["s"]).decode("utf-8", "surrogatepass")
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -169,7 +182,7 @@ def _typed(
 ) -> Row:
     properties = {name: content for name, content in properties.items() if name != TYPES}
     if "h" in types:
-        headers = tuple((name, base64.b64decode(it["b"]) if type(it) is dict else it) for name, it in types["h"])
+        headers = tuple((_remembered(name), _remembered(content)) for name, content in types["h"])
     elif "o" in types:
         headers = tuple((name, properties[name]) for name in types["o"])
     else:
