@@ -9,7 +9,7 @@ from langstream.services.stores.solr.store import SolrStore
 
 STORE = StoreType(
     service="solr",
-    resource_types=("vector-database",),
+    resource_types=("vector-database", "datasource"),
     configuration=SolrConfiguration,
     sink_configuration=SolrSinkConfiguration,
     connect=SolrStore,

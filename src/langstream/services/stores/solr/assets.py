@@ -47,7 +47,7 @@ class CollectionConfiguration(Configuration):
 
     datasource: Annotated[
         str,
-        Kind("resource", of=("vector-database",)),
+        Kind("resource", of=("datasource", "vector-database")),
         Field(description="Resource of the server; the collection is the one named there."),
     ]
     create_statements: Annotated[
