@@ -144,6 +144,8 @@ def latency(
         finally:
             stop.set()
             reading.join()
+    if not found:
+        raise RuntimeError(f"nothing came out; {log.read_text(errors='replace')[-2000:]}")
     late = sorted(found[len(found) // 5 :])  # the first second is for getting into step
     return Latency(rate, late[len(late) // 2] * 1000, late[int(len(late) * 0.99)] * 1000)
 

@@ -19,6 +19,7 @@ KINDS = ("runtime-killed", "group-coordinator-killed", "broker-paused", "rebalan
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("kafka")
 @pytest.mark.timeout(900)
 def test_nothing_is_lost_and_nothing_comes_twice_whatever_fails(tmp_path: Path) -> None:
     reason = missing()
