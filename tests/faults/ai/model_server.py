@@ -26,7 +26,7 @@ class ModelServer:
         self.settled: set[int] = set()
         """Answers that are known to have arrived."""
         self.holds = False
-        """Every third answer is held."""
+        """One in three answers is held."""
         self.frozen = False
         self.url = ""
         self._runner: web.AppRunner | None = None
@@ -56,7 +56,7 @@ class ModelServer:
             self.under_way -= Counter((number,))
 
     async def _stream(self, request: web.Request, number: int) -> web.StreamResponse:
-        held = self.holds and self.asked.total() % 3 == 0
+        held = self.holds and random.random() < 1 / 3
         response = web.StreamResponse()
         response.content_type = "text/event-stream"
         await response.prepare(request)

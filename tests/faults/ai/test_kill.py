@@ -91,6 +91,12 @@ class Victim:
             self._zygote.stdin.close()
             await self._zygote.wait()
 
+    async def story(self) -> str:
+        """What it logged, and what it is doing."""
+        os.kill(self._pid, signal.SIGUSR1)
+        await asyncio.sleep(2)
+        return (self._directory / "victim.log").read_text()[-20_000:]
+
     async def _tell(self, word: str) -> int:
         assert self._zygote is not None
         assert self._zygote.stdin is not None
@@ -149,10 +155,13 @@ def journalled(directory: Path) -> set[int]:
 
 
 async def until(condition: Callable[[], bool], victim: Victim) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():
-            await victim.check()
-            await asyncio.sleep(0.02)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                await victim.check()
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        pytest.fail(f"it did not happen in {PATIENCE_SECONDS} s. {await victim.story()}")
 
 
 @pytest.fixture
@@ -170,23 +179,27 @@ async def victim(tmp_path: Path) -> AsyncIterator[Victim]:
     await victim.bury()
 
 
-async def killed_once(directory: Path, server: ModelServer, answers: Answers, victim: Victim, *, quiet: bool) -> int:
-    """One life of the process. How many answers were on their way when it ended: written, but not on its disk."""
+async def killed_once(
+    directory: Path, server: ModelServer, answers: Answers, victim: Victim, *, quiet: bool
+) -> tuple[int, int]:
+    """One life of the process. How many completions its end cut off, and how many answers were on their way: written by
+    the model, but not on the disk of the process."""
     before = len(server.answered)
     server.frozen, server.holds = False, True
     await victim.start()
-    await until(lambda: len(server.answered) >= before + 2 and server.under_way.total() > 0, victim)
+    await until(lambda: len(server.answered) >= before + 2, victim)
     if quiet:
         server.frozen = True
         await until(lambda: server.answered <= journalled(directory) | set(answers.numbers), victim)
     else:
         await asyncio.sleep(random.uniform(0, 0.1))
+    cut_off = server.under_way.total()
     await victim.kill()
     arrived = journalled(directory) | set(answers.numbers) | server.settled
     server.settled |= arrived
     lost = server.answered - arrived
     server.answered -= lost
-    return len(lost)
+    return cut_off, len(lost)
 
 
 @pytest.mark.slow
@@ -202,12 +215,12 @@ async def test_no_answer_that_arrived_is_asked_for_again(tmp_path: Path, server:
     await cluster.admin.create(TopicSpec("out", 1))
     producer = cluster.producer()
     await producer.start()
-    on_their_way = 0
+    lives: list[tuple[int, int]] = []
     async with Answers(cluster) as answers:
         for kill in range(KILLS):
             numbers = range(kill * QUESTIONS, (kill + 1) * QUESTIONS)
             await producer.send("in", [SimpleRecord(f'{{"n": {number}}}', str(number)) for number in numbers])
-            on_their_way += await killed_once(tmp_path, server, answers, victim, quiet=kill % 2 == 0)
+            lives.append(await killed_once(tmp_path, server, answers, victim, quiet=kill % 2 == 0))
         server.frozen, server.holds = False, False
         await victim.start()
         await until(lambda: len(answers.numbers) >= KILLS * QUESTIONS, victim)
@@ -215,11 +228,14 @@ async def test_no_answer_that_arrived_is_asked_for_again(tmp_path: Path, server:
     await producer.close()
     await cluster.close()
     calls, questions = server.asked.total(), KILLS * QUESTIONS
+    in_the_middle = sum(cut_off > 0 for cut_off, _ in lives)
     print(
-        f"{KILLS} kills, {questions} questions, {calls} calls, {len(server.settled)} answers known to have arrived "
-        f"before a kill: {len(server.again)} asked again; {on_their_way} were on their way"
+        f"{KILLS} kills, {in_the_middle} in the middle of {sum(cut_off for cut_off, _ in lives)} completions; "
+        f"{questions} questions, {calls} calls; {len(server.settled)} answers known to have arrived before a kill, "
+        f"{len(server.again)} of them asked again; {sum(lost for _, lost in lives)} were on their way"
     )
-    assert calls > questions  # some were cut in the middle
+    assert in_the_middle > KILLS / 2
+    assert calls > questions
     assert server.settled
     assert server.again == []
     assert answers.wrong == []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -22,8 +23,16 @@ from langstream.planner.plan import ExecutionPlan
 from langstream.topics.embedded import open_cluster
 
 
+def tell() -> None:
+    """What every task waits for, for a test that waits in vain."""
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+    sys.stderr.flush()
+
+
 async def run(plan: ExecutionPlan, directory: Path) -> None:
     """For ever."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
     cluster = open_cluster({"session-timeout-seconds": 2}, directory / "data")
     await cluster.start()
     deployment = LocalDeployment(plan, cluster, data_directory=directory / "data")
