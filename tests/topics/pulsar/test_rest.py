@@ -29,6 +29,8 @@ class Interface:
         await request.read()
         self.asked.append(request)
         status, body = self.answers.pop(0) if self.answers else (200, None)
+        if status == 307:
+            return web.Response(status=status, headers={"Location": str(body)})
         return web.Response(status=status, text="" if body is None else json.dumps(body))
 
     async def rest(self, login: Credentials | None = None) -> Rest:
@@ -87,6 +89,15 @@ async def test_credentials_that_are_refused_are_told_and_not_shown(interface: In
         await rest.get("a")
     assert "secret-token" not in str(raised.value)
     assert interface.asked[0].headers["Authorization"] == "Bearer secret-token"
+
+
+async def test_the_broker_that_has_the_topic_gets_the_credentials_too(interface: Interface) -> None:
+    elsewhere = interface.url.replace("127.0.0.1", "localhost")
+    interface.answers = [(307, f"{elsewhere}/admin/v2/moved?authoritative=true"), (200, {"found": 1})]
+    rest = await interface.rest(Credentials("token", {"token": "t"}))
+    assert await rest.get("a", b="c") == {"found": 1}
+    assert interface.asked[1].path_qs == "/admin/v2/moved?authoritative=true"
+    assert interface.asked[1].headers["Authorization"] == "Bearer t"
 
 
 async def test_basic_credentials_are_sent(interface: Interface) -> None:

@@ -15,7 +15,6 @@ from langstream.topics.pulsar.position import end_of, entry_of, nothing_before, 
 from langstream.topics.pulsar.schemas import Explained, Form, Versions
 from langstream.topics.pulsar.wire import TYPES, arrived, payloads
 
-
 POINT = json.dumps(
     {"type": "record", "name": "P", "fields": [{"name": "x", "type": "int"}, {"name": "y", "type": "int"}]}
 )

@@ -214,6 +214,7 @@ class PulsarConsumer:
     # --- membership -------------------------------------------------------------------------------------------------
 
     async def _watch(self, known: Known) -> None:
+        told = False
         while not self._closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(SETTLE_SECONDS if self._short else self._interval):
@@ -221,11 +222,13 @@ class PulsarConsumer:
             self._changes.clear()
             try:
                 await self._balance(known)
+                told = False
             except TopicNotFound as error:
                 self._fail(error)
                 return
             except BrokerUnavailable as error:
-                _log.warning("%s: %s; trying again", self._doing("balancing"), error)
+                level, told = logging.DEBUG if told else logging.WARNING, True
+                _log.log(level, "%s: %s; trying again", self._doing("balancing"), error)
             except TopicError as error:
                 self._fail(error)
                 return

@@ -20,6 +20,7 @@ REQUEST_SECONDS: Final = 30.0
 ATTEMPTS: Final = 4
 PAUSE_SECONDS: Final = 0.25
 _TRY_AGAIN: Final = frozenset({307, 429, 500, 502, 503, 504})
+REDIRECTS: Final = 5
 EXPIRY_MARGIN_SECONDS: Final = 30.0
 
 
@@ -125,15 +126,22 @@ class Rest:
             raise RuntimeError("the cluster is not started, or closed")
         headers = {**await self._headers(), "Content-Type": kind}
         data = None if body is None else json.dumps(body)
-        try:
-            async with self._session.request(method, url, data=data, params=query, headers=headers) as answer:
-                content = await answer.read()
-                status = answer.status
-        except (aiohttp.ClientError, TimeoutError) as error:
-            told = str(error) or type(error).__name__
-            raise BrokerUnavailable(f"Pulsar's administration at {self.place} does not answer: {told}") from error
-        if status < 300:
-            return _parsed(content)
+        parameters: dict[str, str] | None = query
+        for _ in range(REDIRECTS):
+            try:
+                async with self._session.request(
+                    method, url, data=data, params=parameters, headers=headers, allow_redirects=False
+                ) as answer:
+                    content = await answer.read()
+                    status, location = answer.status, answer.headers.get("Location")
+            except (aiohttp.ClientError, TimeoutError) as error:
+                told = str(error) or type(error).__name__
+                raise BrokerUnavailable(f"Pulsar's administration at {self.place} does not answer: {told}") from error
+            if status < 300:
+                return _parsed(content)
+            if status not in (301, 302, 307, 308) or not location:
+                break
+            url, parameters = location, None  # the broker that has the topic, which wants the credentials too
         raise RestError(status, self._refusal(status, method, url, content))
 
     def _refusal(self, status: int, method: str, url: str, content: bytes) -> str:
