@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.apps.catalogue.thinking import Loop, Pages
+from tests.services.ai.fake_server import Reply
 
 LANGSTREAM = str(Path(sys.executable).parent / "langstream")
 
@@ -49,6 +56,60 @@ def test_a_service_that_cannot_be_used_makes_the_command_fail(tmp_path: Path) ->
     assert "1 problem with services." in done.stderr
     assert "instance.yaml" in done.stderr
     assert "The streaming cluster (type: 'kafka')" in done.stderr
+
+
+def models(request: Mapping[str, Any]) -> Reply:
+    """A service of OpenAI's protocol with one key and one model."""
+    if request["headers"].get("authorization") != "Bearer sk-the-right-one":
+        return Reply(status=401, body={"error": {"message": "Incorrect API key", "code": "invalid_api_key"}})
+    return Reply(body={"data": [{"id": "gpt-4o"}]})
+
+
+@pytest.fixture
+def service() -> Iterator[str]:
+    """The address of that service."""
+    loop, server = Loop(), Pages(models)
+    loop.serve(server)
+    yield server.url
+    loop.close()
+
+
+@pytest.mark.parametrize(
+    ("key", "model", "told"),
+    [
+        ("sk-the-right-one", "gpt-4o", "AI resource 'AI' (type: 'open-ai-configuration') can be used."),
+        (
+            "sk-the-wrong-one",
+            "gpt-4o",
+            "configuration.yaml:3:7: AI resource 'AI' (type: 'open-ai-configuration') does not",
+        ),
+        ("sk-the-right-one", "gpt-4", "the service has no model 'gpt-4'. Did you mean 'gpt-4o'?"),
+    ],
+)
+def test_a_wrong_key_and_a_wrong_model_are_told_apart(
+    tmp_path: Path, service: str, key: str, model: str, told: str
+) -> None:
+    (tmp_path / "configuration.yaml").write_text(
+        f"""configuration:
+  resources:
+    - type: open-ai-configuration
+      name: AI
+      configuration: {{url: "{service}/v1", access-key: "{key}"}}
+"""
+    )
+    (tmp_path / "pipeline.yaml").write_text(
+        f"""topics: [{{name: in, creation-mode: create-if-not-exists}}]
+pipeline:
+  - type: ai-chat-completions
+    input: in
+    configuration: {{model: {model}, messages: [{{role: user, content: "x"}}]}}
+"""
+    )
+    command = [LANGSTREAM, "validate", "app", "-app", str(tmp_path), "--check-services"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)
+    assert told in done.stdout + done.stderr
+    assert done.returncode == (0 if told.endswith("can be used.") else 1)
+    assert key not in done.stdout + done.stderr
 
 
 def test_without_the_option_nothing_is_asked(tmp_path: Path) -> None:

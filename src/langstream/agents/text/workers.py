@@ -108,7 +108,7 @@ class Workers:
         limits = self.limits
         arguments = (self.work, str(limits.memory_bytes), str(limits.seconds), json.dumps(self.options))
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "langstream.agents.text.worker", *arguments,
+            sys.executable, "-P", "-m", "langstream.agents.text.worker", *arguments,  # -P: not from the current folder
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             limit=STREAM_BYTES,
         )  # fmt: skip
