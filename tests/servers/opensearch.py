@@ -28,21 +28,25 @@ ARTIFACTS = Artifacts(
     archives=(f"org.opensearch.plugin:opensearch-knn:{KNN}",),
 )
 MEMORY = ("-Xmx512m", "-Xms256m")
+NETWORK = """grant codeBase "${codebase.netty-common}" {
+  permission java.io.FilePermission "/proc/sys/net/core/somaxconn", "read";
+  permission java.net.SocketPermission "*", "accept,connect";
+};
+grant codeBase "${codebase.netty-transport}" {
+  permission java.util.PropertyPermission "sun.nio.ch.bugLevel", "write";
+};
+"""
+SCRIPTS = """grant {
+  permission java.lang.RuntimePermission "createClassLoader";
+  permission java.lang.RuntimePermission "getClassLoader";
+};
+"""
 MODULES = {
-    "transport-netty4": (
-        "org.opensearch.transport.Netty4Plugin",
-        ("transport-netty4", "netty-"),
-        'grant codeBase "${codebase.netty-common}" {\n'
-        '  permission java.io.FilePermission "/proc/sys/net/core/somaxconn", "read";\n'
-        '  permission java.net.SocketPermission "*", "accept,connect";\n};\n'
-        'grant codeBase "${codebase.netty-transport}" {\n'
-        '  permission java.util.PropertyPermission "sun.nio.ch.bugLevel", "write";\n};\n',
-    ),
+    "transport-netty4": ("org.opensearch.transport.Netty4Plugin", ("transport-netty4", "netty-"), NETWORK),
     "lang-painless": (
         "org.opensearch.painless.PainlessPlugin",
         ("lang-painless", "antlr4", "asm-", "opensearch-scripting-painless-spi"),
-        'grant {\n  permission java.lang.RuntimePermission "createClassLoader";\n'
-        '  permission java.lang.RuntimePermission "getClassLoader";\n};\n',
+        SCRIPTS,
     ),
     "reindex": (
         "org.opensearch.index.reindex.ReindexPlugin",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.apps.application import RunningApp
-from tests.apps.catalogue.conftest import Launch, Serve, structures
+from tests.apps.catalogue.conftest import Launch, Serve
 from tests.apps.catalogue.thinking import KEY, OpenAI
+from tests.apps.stores.answers import Answers
 from tests.servers import cassandra, solr
 from tests.servers.astra import Astra, astra
 from tests.servers.opensearch import OpenSearch
@@ -23,25 +21,6 @@ def model(serve: Serve) -> OpenAI:
     server = OpenAI(lambda _: "")
     serve(server)
     return server
-
-
-class Answers:
-    """Asks until the answer is as expected: what was written can be found a moment later."""
-
-    def __init__(self, app: RunningApp) -> None:
-        self._app = app
-        self._asked = 0
-
-    def until(self, question: dict[str, Any], expected: Callable[[Any], bool]) -> Any:
-        deadline = time.monotonic() + 60
-        while True:
-            self._app.produce("questions", question)
-            self._asked += 1
-            found = structures(self._app.consume("answers", self._asked))[-1]["found"]
-            if expected(found):
-                return found
-            assert time.monotonic() < deadline, f"{found}\n{self._app.log.read_text()[-3000:]}"
-            time.sleep(0.2)
 
 
 def test_query_opensearch_finds_what_was_indexed_replaced_and_deleted(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any, Self
+from typing import Any
+from urllib.parse import unquote
 
-import orjson
 from aiohttp import web
+
+from tests.services.stores.wire_server import Answer, WireServer
 
 PAGE = 20
 TOKEN = "AstraCS:very-secret"
@@ -29,45 +31,30 @@ class Refused(Exception):
         self.answer = {"errors": [{"message": message, "errorCode": code, "family": family}]}
 
 
-class DataApiServer:
+class DataApiServer(WireServer):
     """Collections in memory; `requests` are those that came, `failures` are given instead of the next answers."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.collections: dict[str, dict[str, Any]] = {}
         self.dimensions: dict[str, int] = {}
         self.requests: list[tuple[str, str | None, Any]] = []
         self.failures: list[dict[str, Any] | int] = []
-        self._runner: web.AppRunner | None = None
-        self.port = 0
 
-    async def __aenter__(self) -> Self:
-        application = web.Application()
-        application.router.add_post("/api/json/v1/{keyspace}", self._handle)
-        application.router.add_post("/api/json/v1/{keyspace}/{collection}", self._handle)
-        self._runner = web.AppRunner(application)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._runner is not None
-        await self._runner.cleanup()
-
-    async def _handle(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request, body: Any) -> Answer:
         if request.headers.get("Token") != TOKEN:
-            return web.json_response({"errors": [{"message": "Role unauthorized", "errorCode": "UNAUTHENTICATED"}]})
-        ((command, body),) = orjson.loads(await request.read()).items()
-        collection = request.match_info.get("collection")
-        self.requests.append((command, collection, body))
+            return 200, {"errors": [{"message": "Role unauthorized", "errorCode": "UNAUTHENTICATED"}]}
+        ((command, asked),) = body.items()
+        _, _, _, _, *names = request.path.split("/")
+        collection = unquote(names[1]) if len(names) > 1 else None
+        self.requests.append((command, collection, asked))
         if self.failures:
             failure = self.failures.pop(0)
-            return web.Response(status=failure) if isinstance(failure, int) else web.json_response(failure)
+            return (failure, None) if isinstance(failure, int) else (200, failure)
         try:
-            return web.json_response(self._answer(command, collection, body))
+            return 200, self._answer(command, collection, asked)
         except Refused as refused:
-            return web.json_response(refused.answer)
+            return 200, refused.answer
 
     def _answer(self, command: str, collection: str | None, body: Any) -> dict[str, Any]:
         if command == "findCollections":

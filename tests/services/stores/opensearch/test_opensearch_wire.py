@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -18,40 +19,36 @@ from langstream.services.stores.opensearch.configuration import OpenSearchConfig
 from langstream.services.stores.opensearch.connection import signature
 from langstream.services.stores.opensearch.store import OpenSearchStore
 from langstream.services.stores.opensearch.table import LONGEST_REQUEST
+from tests.services.stores.wire_server import WireServer
 
 SECRET = "s3cret-of-opensearch"
 
 
-class Scripted:
+class Scripted(WireServer):
     """Gives the next of the prepared answers to each request, and keeps the requests."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.requests: list[tuple[web.Request, bytes]] = []
         self.answers: list[tuple[int, Any]] = []
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def _handle(self, request: web.Request) -> web.Response:
         self.requests.append((request, await request.read()))
         status, answer = self.answers.pop(0)
         return web.json_response(answer, status=status)
 
 
 @pytest.fixture
-async def scripted() -> Any:
-    server = Scripted()
-    application = web.Application(client_max_size=64 * 2**20)
-    application.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    configuration = {
-        "service": "opensearch", "host": "127.0.0.1", "port": runner.addresses[0][1], "https": False,
-        "index-name": "docs", "username": "user", "password": SECRET,
-    }  # fmt: skip
-    store = OpenSearchStore(OpenSearchConfiguration.model_validate(configuration))
-    await store.start()
-    yield server, store
-    await store.close()
-    await runner.cleanup()
+async def scripted() -> AsyncIterator[tuple[Scripted, OpenSearchStore]]:
+    async with Scripted() as server:
+        configuration = {
+            "service": "opensearch", "host": "127.0.0.1", "port": server.port, "https": False,
+            "index-name": "docs", "username": "user", "password": SECRET,
+        }  # fmt: skip
+        store = OpenSearchStore(OpenSearchConfiguration.model_validate(configuration))
+        await store.start()
+        yield server, store
+        await store.close()
 
 
 def sink(**options: Any) -> OpenSearchSinkConfiguration:

@@ -57,7 +57,8 @@ async def test_a_collection_comes_and_goes_and_takes_documents(store: SolrStore)
     assert (first, second) == (None, None)
     assert isinstance(bad, RecordError)
     assert "no fields for objects" in str(bad)
-    query = '{"q": "*:*", "fq": ["text:[* TO *]", "{!terms f=id v=$wanted}"], "wanted": ?, "sort": "id asc", "fl": "id,text"}'
+    filters = '["text:[* TO *]", "{!terms f=id v=$wanted}"]'
+    query = f'{{"q": "*:*", "fq": {filters}, "wanted": ?, "sort": "id asc", "fl": "id,text"}}'
     assert await store.query(query, ["a,3"]) == [{"id": "3", "text": "3"}, {"id": "a", "text": "one"}]
     await statements_change_documents(store)
     await made.delete()
