@@ -53,8 +53,24 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(positions, "PAUSE_SECONDS", 0)
 
 
-def begun(client: Client, *numbers: int, stopping: bool = False) -> Client:
-    begin(client, [TopicPartition("in", number) for number in numbers], lambda: stopping)  # type: ignore[arg-type]
+class Waiter:
+    """The consumer: how often it was told that a transaction is in the way."""
+
+    def __init__(self, stopping: bool) -> None:
+        self.held = 0
+        self._stopping = stopping
+
+    def meanwhile(self, client: object) -> bool:
+        return self._stopping
+
+    def held_up(self) -> None:
+        self.held += 1
+
+
+def begun(client: Client, *numbers: int, stopping: bool = False, held: int = 0) -> Client:
+    waiter = Waiter(stopping)
+    begin(client, [TopicPartition("in", number) for number in numbers], waiter)  # type: ignore[arg-type]
+    assert waiter.held == held
     return client
 
 
@@ -64,7 +80,7 @@ def test_partitions_start_at_the_stored_offset_or_where_the_group_has_none_at_th
 
 
 def test_an_open_transaction_is_waited_for() -> None:
-    client = begun(Client({0: (5,), 1: UNSTABLE}, {1: UNSTABLE}, {1: (7,)}), 0, 1)
+    client = begun(Client({0: (5,), 1: UNSTABLE}, {1: UNSTABLE}, {1: (7,)}), 0, 1, held=2)
     assert client.asked == [[0, 1], [1], [1]]
     assert client.assigned == [(0, 5), (1, 7)]
 

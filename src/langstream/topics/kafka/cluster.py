@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -26,7 +27,7 @@ from langstream.topics.kafka.schemas import Schemas
 from langstream.topics.kafka.sender import Sender
 from langstream.topics.kafka.settings import ClientSettings
 from langstream.topics.kafka.threads import Threads
-from langstream.topics.kafka.transactions import Transactions, transactions_allowed
+from langstream.topics.kafka.transactions import Transactions, end_left_open, transactions_allowed
 
 _REPEATED: Final = ("FAIL", "CONFWARN", "GETPID", "ERROR", "TXNERR")
 AGAIN_SECONDS: Final = 60.0
@@ -109,6 +110,10 @@ class KafkaCluster:
         if instance is not None:
             name = properties["group.instance.id"] = self._names.take(instance)
             consumer.when_closed = lambda: self._names.give_back(name)
+        if self._transactions:
+            transactional = partial(self._transactional, self._settings.producer({}))
+            prefix = self._settings.transactional_id_prefix
+            consumer.end_left_open = partial(end_left_open, transactional, prefix, group, self._names, self._threads)
         self._opened.add(consumer)
         return consumer
 

@@ -31,6 +31,7 @@ JOIN_SECONDS: Final = 30.0
 """`start` waits so long for the group; afterwards the partitions come when the group is ready."""
 REVOKE_SECONDS: Final = 10.0
 """How long a partition's records in flight may take to finish before it moves to another member."""
+MOST_LEFT_OPEN: Final = 8
 ATTEMPTS: Final = 20
 ATTEMPT_SECONDS: Final = 0.1
 
@@ -60,6 +61,10 @@ class KafkaConsumer:
     ) -> None:
         self.group = group
         self.when_closed: Callable[[], None] = _nothing
+        self.end_left_open: Callable[[int], Coroutine[Any, Any, None]] | None = None
+        """What ends transactions of the group that were left open; the argument counts the attempts."""
+        self._ending: asyncio.Task[None] | None = None
+        self._left_open = 0
         self._topic = topic
         self._catalogue = catalogue
         self._on_revoked = on_revoked
@@ -308,16 +313,27 @@ class KafkaConsumer:
     # --- membership, in the thread ----------------------------------------------------------------------------------
 
     def _on_assign(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
-        begin(client, partitions, partial(self._meanwhile, client))
+        self._left_open = 0
+        begin(client, partitions, self)
         self._metadata = _membership(client)
         self._assignments += 1
         numbers = [partition.partition for partition in partitions]
         self._assigned_to.update(dict.fromkeys(numbers, self._assignments))
         self._feed.tell(self._assigned, numbers, self._assignments)
 
-    def _meanwhile(self, client: Consumer) -> bool:
+    def meanwhile(self, client: Consumer) -> bool:
+        """See `Waiter`."""
         self._feed.answer(client)  # a commit may be what is waited for
         return self._feed.stopping
+
+    def held_up(self) -> None:
+        """See `Waiter`."""
+        self._feed.tell(self._end_left_open)
+
+    def _end_left_open(self) -> None:
+        if self.end_left_open is not None and (self._ending is None or self._ending.done()):
+            self._ending = asyncio.create_task(self.end_left_open(self._left_open % MOST_LEFT_OPEN))
+            self._left_open += 1
 
     def _on_revoke(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
         self._moved(client, [partition.partition for partition in partitions], self._give_up)

@@ -7,26 +7,36 @@ transaction is still open, takes that for no stored offset (librdkafka 2.16): it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
 from langstream.topics.kafka.failures import reason
 
+UNSTABLE: Final = KafkaError.UNSTABLE_OFFSET_COMMIT
 ASK_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.1
 GIVE_UP_SECONDS: Final = 60.0
 """Longer than the brokers let a transaction be open whose process is gone."""
 
 
-def begin(client: Consumer, partitions: Sequence[TopicPartition], stopping: Callable[[], bool]) -> None:
+class Waiter(Protocol):
+    """The consumer, as far as it is needed here. Called in the thread."""
+
+    def meanwhile(self, client: Consumer) -> bool:
+        """Now and then; whether the consumer is being closed."""
+
+    def held_up(self) -> None:
+        """Somebody's open transaction is in the way, perhaps that of a process that is no more."""
+
+
+def begin(client: Consumer, partitions: Sequence[TopicPartition], waiter: Waiter) -> None:
     """In the thread, when the group gives partitions: assign them at what is stored.
 
-    Heartbeats go on meanwhile; `stopping` is called now and then, and tells whether the consumer is being closed.
-    Raises KafkaException if nobody can tell in time: the member has to join anew.
+    Heartbeats go on meanwhile. Raises KafkaException if nobody can tell in time: the member has to join anew.
     """
-    placed = _stored(client, partitions, stopping) if partitions else []
+    placed = _stored(client, partitions, waiter) if partitions else []
     try:
         client.incremental_assign(placed)
     except KafkaException as error:
@@ -35,9 +45,7 @@ def begin(client: Consumer, partitions: Sequence[TopicPartition], stopping: Call
         client.assign(placed)  # strategies that are not cooperative name all partitions at once
 
 
-def _stored(
-    client: Consumer, partitions: Sequence[TopicPartition], stopping: Callable[[], bool]
-) -> list[TopicPartition]:
+def _stored(client: Consumer, partitions: Sequence[TopicPartition], waiter: Waiter) -> list[TopicPartition]:
     """The partitions with their offsets; without one where the group has stored none."""
     placed: list[TopicPartition] = []
     unknown = [TopicPartition(partition.topic, partition.partition) for partition in partitions]
@@ -52,8 +60,10 @@ def _stored(
         placed += [TopicPartition(answer.topic, answer.partition, _start(answer.offset)) for answer in told]
         known = {answer.partition for answer in placed}
         unknown = [partition for partition in unknown if partition.partition not in known]
-        if not unknown or stopping():
+        if not unknown or waiter.meanwhile(client):
             return placed + unknown
+        if any(answer.error is not None and answer.error.code() == UNSTABLE for answer in answers):
+            waiter.held_up()
         if time.monotonic() > deadline:
             raise failure or KafkaException(answers[0].error)
         time.sleep(PAUSE_SECONDS)

@@ -200,6 +200,25 @@ def _patiently(call: Callable[..., None], *arguments: Any) -> None:
                 raise
 
 
+async def end_left_open(
+    make: Callable[[str], Producer], prefix: str, group: str, names: Names, threads: Threads, number: int
+) -> None:
+    """End the transaction that a process of this host may have left open when it was killed: that of the first name
+    nobody uses, of the second one if `number` is 1, and so on."""
+    taken = [names.take(f"{prefix}-{group}-{host()}-0") for _ in range(number + 1)]
+    try:
+        client = await threads.run(make, taken[-1])
+        try:
+            await threads.run(client.init_transactions, CALL_SECONDS)
+        finally:
+            await threads.run(let_go, client)
+    except KafkaException as error:
+        _log.info("a transaction that was left open is waited for: %s", reason(error).str())
+    finally:
+        for name in taken:
+            names.give_back(name)
+
+
 async def transactions_allowed(make: Callable[[str], Producer], prefix: str, threads: Threads) -> KafkaError | None:
     """None if the cluster begins transactions; else why it does not.
 
