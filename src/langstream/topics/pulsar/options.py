@@ -61,7 +61,7 @@ class ProducerOptions:
     batch_messages: int = 1_000
     chunking: bool = True
     send_timeout_ms: int = 30_000
-    compression: str = "LZ4"
+    compression: str = "NONE"
 
 
 _CONSUMER_DEFAULTS: Final = ConsumerOptions()
