@@ -108,9 +108,7 @@ class RecordCalls:
             if type(outcome) is _Pending:
                 if (key := record.key()) is not None:
                     waiting.add(key_bytes(key))
-            elif isinstance(outcome, Exception):
-                break
-            if monotonic() > deadline:
+            elif isinstance(outcome, Exception) or monotonic() > deadline:
                 break
         return outcomes + [NotAttempted()] * (len(records) - len(outcomes))
 
