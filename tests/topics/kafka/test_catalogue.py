@@ -1,75 +1,44 @@
-"""What is known of topics while brokers are away."""
+"""Lookups while partitions find their leaders."""
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import Future
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from langstream.errors import BrokerUnavailable, TopicNotFound
-from langstream.topics.kafka.catalogue import LOOKUPS, Catalogue
-from langstream.topics.kafka.threads import Threads
-
-AWAY = KafkaException(KafkaError(KafkaError._TIMED_OUT))
-UNKNOWN = KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+from langstream.errors import TopicError
+from langstream.topics.kafka.cluster import KafkaCluster
+from tests.topics.kafka.moves import topic
 
 
-class Client:
-    """Answers as it is told, the last answer for ever: a number of partitions, or an error."""
+@pytest.mark.parametrize(
+    "code", ["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_LEADER_EPOCH", "FENCED_LEADER_EPOCH"]
+)
+async def test_a_partition_that_is_finding_its_leader_is_asked_again(
+    cluster: KafkaCluster, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    name = await topic(cluster, "moving")
+    catalogue = cluster._started()[0]
+    ask, refusals = catalogue._offsets_now, [getattr(KafkaError, code)] * 3
 
-    def __init__(self, *answers: int | KafkaException) -> None:
-        self.answers = list(answers)
-        self.refreshed = 0
+    async def moving(*arguments: Any) -> Any:
+        if refusals:
+            raise KafkaException(KafkaError(refusals.pop()))
+        return await ask(*arguments)
 
-    def describe_topics(self, topics: Any, request_timeout: float) -> dict[str, Future[Any]]:
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        future: Future[Any] = Future()
-        if isinstance(answer, KafkaException):
-            future.set_exception(answer)
-        else:
-            future.set_result(SimpleNamespace(partitions=[None] * answer))
-        return {"orders": future}
-
-    def list_topics(self, timeout: float) -> Any:
-        self.refreshed += 1
-        return SimpleNamespace(topics={})
-
-
-async def looked_up(client: Client, times: int = 1) -> list[int]:
-    threads = Threads()
-    catalogue = Catalogue(client, threads)  # type: ignore[arg-type]
-    found = []
-    try:
-        for _ in range(times):
-            found.append((await catalogue.topic("orders")).partitions)
-            catalogue.forget("orders")
-            await asyncio.sleep(0)
-    finally:
-        await threads.close()
-    return found
+    monkeypatch.setattr(catalogue, "_offsets_now", moving)
+    assert await catalogue.bounds_of(name, 1) == {0: (0, 0)}
+    assert not refusals
 
 
-async def test_a_lookup_that_nobody_answers_is_repeated_with_the_brokers_that_are_there_now() -> None:
-    client = Client(AWAY, 4)
-    assert await looked_up(client) == [4]
-    assert client.refreshed == 1
+async def test_other_refusals_are_told_at_once(cluster: KafkaCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = await topic(cluster, "forbidden")
+    catalogue = cluster._started()[0]
 
+    async def forbidden(*arguments: Any) -> Any:
+        raise KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
 
-async def test_a_topic_that_was_known_is_taken_as_it_was_while_the_brokers_are_away() -> None:
-    assert await looked_up(Client(4, AWAY), 2) == [4, 4]
-
-
-async def test_a_topic_that_was_never_known_cannot_be_told_while_they_are_away() -> None:
-    client = Client(AWAY)
-    with pytest.raises(BrokerUnavailable):
-        await looked_up(client)
-    assert client.refreshed == LOOKUPS - 1
-
-
-async def test_a_topic_that_is_gone_is_not_taken_as_it_was() -> None:
-    with pytest.raises(TopicNotFound):
-        await looked_up(Client(4, UNKNOWN), 2)
+    monkeypatch.setattr(catalogue, "_offsets_now", forbidden)
+    with pytest.raises(TopicError, match="no permission for the topic"):
+        await catalogue.bounds_of(name, 1)
