@@ -75,4 +75,4 @@ def _service(asset: Asset, type: AssetType, subject: str, resources: Resources) 
         return []
     supported = ", ".join(type.services)
     message = f"The datasource '{asset.config['datasource']}' is of service '{service}', not one of {supported}"
-    return [Problem(f"Found error on {subject}. {message}", asset.locate(("datasource",)))]
+    return [Problem(f"Found error on {subject}. {message}", asset.locate(("datasource",)), type.hint)]

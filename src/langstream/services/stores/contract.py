@@ -150,3 +150,5 @@ class AssetType:
     services: tuple[str, ...]
     manage: Callable[[Any, Any], AssetManager]
     summary: str
+    hint: str | None = None
+    """What to do instead where the datasource is of another store."""

@@ -48,6 +48,7 @@ KEYSPACE = AssetType(
     services=("cassandra",),
     manage=KeyspaceAsset,
     summary="A keyspace of Cassandra, made by its create statements.",
+    hint="Use astra-keyspace for AstraDB services.",
 )
 
 ASTRA_KEYSPACE = AssetType(
@@ -56,6 +57,7 @@ ASTRA_KEYSPACE = AssetType(
     services=("astra",),
     manage=AstraKeyspaceAsset,
     summary="A keyspace of an Astra database.",
+    hint="Use cassandra-keyspace for a standard Cassandra service (not AstraDB).",
 )
 
 __all__ = ["ASTRA", "ASTRA_KEYSPACE", "KEYSPACE", "STORE", "TABLE"]

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -123,7 +124,8 @@ class CqlSession:
         answers: asyncio.Queue[Any] = asyncio.Queue()
 
         def tell(answer: Any) -> None:
-            loop.call_soon_threadsafe(answers.put_nowait, answer)
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                loop.call_soon_threadsafe(answers.put_nowait, answer)
 
         with failures(self.where):
             request = session.execute_async(statement, timeout=seconds)

@@ -29,6 +29,7 @@ class CqlStore(Store):
 
     async def query(self, statement: str, parameters: Sequence[Any]) -> list[Row]:
         prepared = await self.session.prepared(statement)
+        prepared.is_idempotent = True  # another node may be asked when one breaks off
         rows = await self.session.run(bound(prepared, parameters))
         kinds = {column[2]: column[3] for column in prepared.result_metadata or ()}
         return [{name: out_of(value, kinds.get(name)) for name, value in row.items()} for row in rows]

@@ -66,6 +66,7 @@ class CqlTable(Table):
         self._all_mapped = set(columns) == set(described.columns) and bool(self._others)
         self._upsert = await self._statement(self._counting() if self._counters else self._inserting())
         self._delete = await self._statement(self._deleting())
+        self._upsert.is_idempotent = self._delete.is_idempotent = not self._counters  # may go to another node as well
 
     def _described(self) -> Any:
         keyspaces = self._session.metadata.keyspaces
