@@ -52,13 +52,13 @@ def test_query_milvus_finds_the_closest_documents_of_a_language(
     app.produce("documents", {"text": DOCUMENTS["keeper"], "lang": "it's"}, key={"name": "keeper"})
     answers.until(question, lambda found: [row["id"] for row in found] == ["second", "bread"])
     answers.until({**question, "lang": "it's"}, lambda found: [row["id"] for row in found] == ["keeper"])
-    app.produce("documents", None, key={"name": "second"})
+    app.produce("deletions", None, key={"name": "second"})
     answers.until(question, lambda found: [row["id"] for row in found] == ["bread"])
     assert app.stop() == 0
 
 
 def test_query_pinecone_keeps_tenants_apart(launch: Launch, ai: dict[str, str], serve: Serve) -> None:
-    server = PineconeServer(dimensions=DIMENSIONS)
+    server: Any = PineconeServer(dimensions=DIMENSIONS)
     serve(server)
     pinecone = {"api-key": API_KEY, "control-endpoint": server.url}
     app = launch("query-pinecone", {"open-ai": ai, "pinecone": pinecone})
@@ -70,7 +70,7 @@ def test_query_pinecone_keeps_tenants_apart(launch: Launch, ai: dict[str, str], 
     assert (found["text"], found["year"]) == (DOCUMENTS["keeper"], 2019)
     answers.until({**question, "since": 2020}, lambda found: found.get("id") == "second")
     answers.until({**question, "tenant": "bob"}, lambda found: found == {})
-    app.produce("documents", None, key={"name": "keeper", "tenant": "ann"})
+    app.produce("deletions", None, key={"name": "keeper", "tenant": "ann"})
     answers.until(question, lambda found: found.get("id") == "second")
     assert server.indexes["documents"]["dimension"] == DIMENSIONS
     assert API_KEY not in app.log.read_text()

