@@ -18,6 +18,7 @@ from tests.servers.kafka import _end_with_parent, free_ports
 __all__ = ["Artifacts", "JavaServer", "free_ports"]
 
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
+CENTRAL = "https://repo.maven.apache.org/maven2"
 QUIET = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true")
 
 
@@ -31,6 +32,8 @@ class Artifacts:
     pinned: tuple[str, ...] = ()
     """Versions that go before those the artifacts ask for."""
     archives: tuple[str, ...] = ()
+    central: tuple[str, ...] = ()
+    """Repositories, by id, that dependencies name and that may be out of reach: Maven Central stands for them."""
     java: int = 17
 
     def missing(self) -> str | None:
@@ -81,10 +84,15 @@ class Artifacts:
         return f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>langstream</groupId><artifactId>{self.name}-for-tests</artifactId><version>1</version>
+  <repositories>{"".join(map(_repository, self.central))}</repositories>
   <dependencyManagement><dependencies>{"".join(map(_dependency, self.pinned))}</dependencies></dependencyManagement>
   <dependencies>{"".join(map(_dependency, self.coordinates))}</dependencies>
 </project>
 """
+
+
+def _repository(name: str) -> str:
+    return f"<repository><id>{name}</id><url>{CENTRAL}</url></repository>"
 
 
 def _dependency(coordinates: str) -> str:

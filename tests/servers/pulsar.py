@@ -7,46 +7,26 @@ without the project's environment.
 from __future__ import annotations
 
 import base64
-import fcntl
 import hmac
 import json
-import os
-import re
-import shutil
-import subprocess
-import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.servers.kafka import _end_with_parent, free_ports
+from tests.servers.java import Artifacts, JavaServer, free_ports
 
 VERSION = "4.0.7"
-JAVA = 17
-CENTRAL = "https://repo.maven.apache.org/maven2"
-PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-# Some of the dependencies name repositories of their own, which may be out of reach; everything is on Maven Central.
-POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>langstream</groupId><artifactId>pulsar-for-tests</artifactId><version>1</version>
-  <repositories>
-    <repository><id>confluent</id><url>{CENTRAL}</url></repository>
-    <repository><id>maven.restlet.org</id><url>{CENTRAL}</url></repository>
-  </repositories>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.pulsar</groupId><artifactId>pulsar-broker</artifactId><version>{VERSION}</version>
-    </dependency>
-  </dependencies>
-</project>
-"""
+ARTIFACTS = Artifacts(
+    "pulsar",
+    VERSION,
+    (f"org.apache.pulsar:pulsar-broker:{VERSION}",),
+    central=("confluent", "maven.restlet.org"),
+)
 MEMORY = (
-    "-Xmx512m", "-Xms128m", "-XX:MaxDirectMemorySize=384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-    "-Xshare:auto", "-Dio.netty.leakDetectionLevel=disabled", "-Dpulsar.allocator.exit_on_oom=false",
+    "-Xmx512m", "-Xms128m", "-XX:MaxDirectMemorySize=384m", "-Dio.netty.leakDetectionLevel=disabled", "-Dpulsar.allocator.exit_on_oom=false",
 )  # fmt: skip
 OPENED = (
     "java.base/java.lang", "java.base/java.nio", "java.base/jdk.internal.loader", "java.base/jdk.internal.misc",
@@ -58,7 +38,6 @@ LOGGING = """<Configuration status="error">
   <Loggers><Root level="warn"><AppenderRef ref="out"/></Root></Loggers>
 </Configuration>
 """
-START_SECONDS = 150
 SECRET = b"a secret of thirty-two bytes, ok"
 NAMESPACE = "tests/topics"
 """Where tests make their topics."""
@@ -66,43 +45,7 @@ NAMESPACE = "tests/topics"
 
 def missing() -> str | None:
     """Why no Pulsar can be started here, or None."""
-    java = shutil.which("java")
-    if java is None:
-        return "Java is not installed"
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', told)
-    if found is None or int(found[1]) < JAVA:
-        return f"Pulsar {VERSION} needs Java {JAVA}; this is {told.splitlines()[0] if told else 'unknown'}"
-    if not artifacts_folder().is_dir() and shutil.which("mvn") is None:
-        return "Maven is not installed, which fetches Pulsar the first time"
-    return None
-
-
-def artifacts_folder() -> Path:
-    """Where the jars are kept."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "langstream-tests" / f"pulsar-{VERSION}"
-
-
-def artifacts() -> Path:
-    """The folder with the jars, fetched if this is the first time."""
-    folder = artifacts_folder()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "pulsar.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            _fetch(folder)
-    return folder
-
-
-def _fetch(folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        (Path(work) / "pom.xml").write_text(POM)
-        command = ["mvn", "-q", "-B", PLUGIN, "-DincludeScope=runtime", f"-DoutputDirectory={work}/jars"]
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"Maven could not fetch Pulsar {VERSION}:\n{done.stdout}{done.stderr}")
-        (Path(work) / "jars").rename(folder)
+    return ARTIFACTS.missing()
 
 
 class Pulsar:
@@ -124,7 +67,7 @@ class Pulsar:
         self._properties = dict(properties or {})
         self._secured = secured
         self._tls_ports = free[3:]
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server = JavaServer("Pulsar", directory)
 
     @property
     def service_url(self) -> str:
@@ -160,44 +103,25 @@ class Pulsar:
 
     def start(self) -> None:
         """Ready when this returns."""
-        self.launch()
-        self.wait()
-
-    def launch(self) -> None:
-        """Start, without waiting."""
-        jars = artifacts()
         self._directory.mkdir(parents=True, exist_ok=True)
         settings = "".join(f"{name}={value}\n" for name, value in self._settings().items())
         (self._directory / "standalone.conf").write_text(settings)
         (self._directory / "log4j2.xml").write_text(LOGGING)
-        command = [
-            "java", *MEMORY, *(f"--add-opens={module}=ALL-UNNAMED" for module in OPENED),
-            f"-Dlog4j.configurationFile={self._directory}/log4j2.xml", "-cp", f"{jars}/*",
+        arguments = [
+            *MEMORY, *(f"--add-opens={module}=ALL-UNNAMED" for module in OPENED),
+            f"-Dlog4j.configurationFile={self._directory}/log4j2.xml", "-cp", f"{ARTIFACTS.fetched()}/*",
             "org.apache.pulsar.PulsarStandaloneStarter", "--config", "standalone.conf", "--no-stream-storage",
             "--no-functions-worker", "--bookkeeper-port", str(self._bookie_port), "--metadata-dir", "data/metadata",
             "--bookkeeper-dir", "data/bookkeeper",
         ]  # fmt: skip
-        with (self._directory / "pulsar.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                cwd=self._directory,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )
+        self._server.run(arguments, self._ready)
 
-    def wait(self) -> None:
-        """Until it answers, and the default namespace is there."""
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
-                raise RuntimeError(f"Pulsar stopped:\n{self.log()[-4000:]}")
-            with suppress(OSError):
-                if "public/default" in (self.ask("GET", "namespaces/public") or ()):
-                    return
-            time.sleep(0.1)
-        raise RuntimeError(f"Pulsar did not start in {START_SECONDS} s:\n{self.log()[-4000:]}")
+    def _ready(self) -> bool:
+        """It answers, and the default namespace is there."""
+        try:
+            return "public/default" in (self.ask("GET", "namespaces/public") or ())
+        except OSError:
+            return False
 
     def clear(self, namespace: str = NAMESPACE) -> None:
         """Delete every topic of a namespace."""
@@ -223,18 +147,13 @@ class Pulsar:
             raise
         return json.loads(content) if content else None
 
-    def kill(self) -> None:
-        """SIGKILL."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-
-    stop = kill  # the data is not needed any more
+    def stop(self) -> None:
+        """End it, without ceremony."""
+        self._server.stop()
 
     def log(self) -> str:
         """What it wrote."""
-        return (self._directory / "pulsar.log").read_text(errors="replace")
+        return self._server.log()
 
     def _settings(self) -> dict[str, str]:
         return {
@@ -255,7 +174,9 @@ class Pulsar:
             "journalMaxSizeMB": "64",
             "diskUsageThreshold": "0.99",
             "diskUsageWarnThreshold": "0.98",
-            "nettyMaxFrameSizeBytes": str(5 * 1024 * 1024 + 10 * 1024),  # of the bookie: an entry, and what is around it
+            "nettyMaxFrameSizeBytes": str(
+                5 * 1024 * 1024 + 10 * 1024
+            ),  # of the bookie: an entry, and what is around it
             "acknowledgmentAtBatchIndexLevelEnabled": "true",
             "allowAutoTopicCreation": "false",
             "loadBalancerEnabled": "false",
