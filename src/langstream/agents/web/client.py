@@ -18,7 +18,7 @@ from langstream.agents.web.redirects import Cookies, redirected
 from langstream.agents.web.request import Request
 from langstream.errors import ServiceError
 from langstream.services.ai.failures import place
-from langstream.services.ai.transport import proxy_for
+from langstream.services.network import proxy_for
 
 if TYPE_CHECKING:
     import aiohttp

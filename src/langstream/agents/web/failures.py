@@ -12,7 +12,7 @@ from typing import Final
 from langstream.errors import ServiceError
 from langstream.services.ai.failures import place, scrubbed
 from langstream.services.ai.retries import asked_wait
-from langstream.services.ai.transport import reason_of
+from langstream.services.network import reason_of
 
 LONGEST_QUOTE: Final = 300
 """Characters of an answer in a message."""

@@ -6,8 +6,6 @@ retry policy says. Cancelling a call closes its connection.
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from langstream.services.ai.failures import OPENAI, Dialect, malformed, place, r
 from langstream.services.ai.framing import SSE, Framing
 from langstream.services.ai.retries import RetryPolicy
 from langstream.services.ai.sse import Event
+from langstream.services.network import proxy_for, unreachable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -29,8 +28,6 @@ LONGEST_REFUSAL: Final = 64 * 1024
 
 Authorize: TypeAlias = "Callable[[str, bytes], Awaitable[Mapping[str, str]]]"
 """Makes headers for one attempt of one request, from its address and body: signatures, tokens that expire."""
-
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,20 +182,13 @@ class Transport:
 
     def _failure(self, error: Exception, url: str) -> ServiceError:
         """The ServiceError for what the HTTP client raised."""
-        import aiohttp
-
-        where = f"the AI service at {place(url)}"
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return ServiceError(f"{where} cannot be reached within {self.timeouts.connect_seconds:g} s")
-        if isinstance(error, TimeoutError):
-            return ServiceError(f"{where} sent nothing for too long")
-        if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-            return ServiceError(f"{where} cannot be trusted: {error}", category="refused")
-        if isinstance(error, aiohttp.InvalidURL):
-            return ServiceError(f"{where} has no valid address: check `url` of the resource", category="refused")
-        if isinstance(error, aiohttp.ClientConnectorError):
-            return ServiceError(f"{where} cannot be reached: {reason_of(error.os_error)}. Check `url` of the resource.")
-        return ServiceError(f"{where} broke the connection off before the end of the answer")
+        return unreachable(
+            error,
+            f"the AI service at {place(url)}",
+            connect_seconds=self.timeouts.connect_seconds,
+            silence="sent nothing for too long",
+            advice=". Check `url` of the resource.",
+        )
 
 
 async def _events(response: aiohttp.ClientResponse, url: str, framing: Framing) -> AsyncGenerator[Event, None]:
@@ -219,23 +209,3 @@ def _parsed(content: bytes, url: str) -> Any:
     except ValueError:
         what = "it is empty" if not content.strip() else "it is not JSON"
         raise malformed(url, what) from None
-
-
-def reason_of(error: OSError) -> str:
-    """Why a connection could not be made, in words."""
-    if isinstance(error, socket.gaierror):
-        return "its host name is unknown"
-    return error.strerror or str(error) or type(error).__name__
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), never for this machine itself."""
-    from urllib.parse import urlsplit
-    from urllib.request import getproxies, proxy_bypass
-
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in _LOOPBACK:
-        return None
-    proxies = getproxies()
-    return None if not proxies or proxy_bypass(host) else proxies.get(parts.scheme)

@@ -10,7 +10,6 @@ Requests are expected to be idempotent: they may be sent twice. Say `repeat=Fals
 from __future__ import annotations
 
 import io
-import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from langstream.errors import ServiceError
 from langstream.records import dump_json
 from langstream.services.ai.failures import place, scrubbed
 from langstream.services.ai.retries import RetryPolicy, asked_wait
-from langstream.services.ai.transport import proxy_for, reason_of
+from langstream.services.network import proxy_for, unreachable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -170,7 +169,13 @@ class StoreClient:
             ) as response:
                 reply = Reply(response.status, response.headers, await response.read(), about)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._unreachable(error, about) from None
+            limits = self.limits
+            raise unreachable(
+                error,
+                about,
+                connect_seconds=limits.connect_seconds,
+                silence=f"did not answer within {limits.answer_seconds:g} s",
+            ) from None
         if reply.status in expected:
             return reply
         raise self._refusal(reply)
@@ -191,21 +196,6 @@ class StoreClient:
             return " ".join(reply.body.decode("utf-8", "replace").split()), ""
         message, code = self.words(content) if self.words is not None else ("", "")
         return message or _words(content), code
-
-    def _unreachable(self, error: Exception, about: str) -> ServiceError:
-        import aiohttp
-
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return ServiceError(f"{about} cannot be reached within {self.limits.connect_seconds:g} s")
-        if isinstance(error, TimeoutError):
-            return ServiceError(f"{about} did not answer within {self.limits.answer_seconds:g} s")
-        if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-            return ServiceError(f"{about} cannot be trusted: {error}", category="refused")
-        if isinstance(error, aiohttp.InvalidURL):
-            return ServiceError(f"{about} has no valid address: check the resource", category="refused")
-        if isinstance(error, aiohttp.ClientConnectorError):
-            return ServiceError(f"{about} cannot be reached: {reason_of(error.os_error)}")
-        return ServiceError(f"{about} broke the connection off before the end of the answer")
 
 
 _WAITING: Final = ("transient", "rate-limited")
