@@ -26,7 +26,8 @@ ARTIFACTS = Artifacts(
     central=("confluent", "maven.restlet.org"),
 )
 MEMORY = (
-    "-Xmx512m", "-Xms128m", "-XX:MaxDirectMemorySize=384m", "-Dio.netty.leakDetectionLevel=disabled", "-Dpulsar.allocator.exit_on_oom=false",
+    "-Xmx512m", "-Xms128m", "-XX:MaxDirectMemorySize=384m", "-Dio.netty.leakDetectionLevel=disabled",
+    "-Dpulsar.allocator.exit_on_oom=false",
 )  # fmt: skip
 OPENED = (
     "java.base/java.lang", "java.base/java.nio", "java.base/jdk.internal.loader", "java.base/jdk.internal.misc",
