@@ -86,7 +86,7 @@ def test_an_open_transaction_is_waited_for() -> None:
 
 
 def test_brokers_that_are_away_are_waited_for() -> None:
-    client = begun(Client(KafkaException(KafkaError(KafkaError._TIMED_OUT)), {0: (5,)}), 0)
+    client = begun(Client(KafkaException(KafkaError(KafkaError._TRANSPORT)), {0: (5,)}), 0)
     assert client.assigned == [(0, 5)]
 
 

@@ -140,6 +140,8 @@ class KafkaConsumer:
                 self._committing.release()
         self._owned.clear()
         await self._feed.stop()
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
         self.when_closed()
 
     # --- commits ----------------------------------------------------------------------------------------------------

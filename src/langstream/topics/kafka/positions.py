@@ -14,8 +14,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from langstream.topics.kafka.failures import reason
 
-UNSTABLE: Final = KafkaError.UNSTABLE_OFFSET_COMMIT
-ASK_SECONDS: Final = 5.0
+ASK_SECONDS: Final = 2.0
 PAUSE_SECONDS: Final = 0.1
 GIVE_UP_SECONDS: Final = 60.0
 """Longer than the brokers let a transaction be open whose process is gone."""
@@ -62,8 +61,8 @@ def _stored(client: Consumer, partitions: Sequence[TopicPartition], waiter: Wait
         unknown = [partition for partition in unknown if partition.partition not in known]
         if not unknown or waiter.meanwhile(client):
             return placed + unknown
-        if any(answer.error is not None and answer.error.code() == UNSTABLE for answer in answers):
-            waiter.held_up()
+        if failure is None or reason(failure).code() == KafkaError._TIMED_OUT:
+            waiter.held_up()  # the client itself asks again as long as a transaction is open
         if time.monotonic() > deadline:
             raise failure or KafkaException(answers[0].error)
         time.sleep(PAUSE_SECONDS)
