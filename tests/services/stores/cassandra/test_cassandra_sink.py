@@ -240,7 +240,7 @@ async def test_all_pages_are_read(opened: Any, store: CqlStore) -> None:
 async def test_a_wrong_login_and_a_wrong_data_centre_are_told(cassandra_server: Cassandra) -> None:
     for change, category, words in (
         ({"password": "top-secret"}, "authentication", "refused the login"),
-        ({"loadBalancing-localDc": "nowhere"}, "transient", "name of the data centre"),
+        ({"loadBalancing-localDc": "nowhere"}, "transient", "not in the data centre that is configured"),
     ):
         opened = connect("C", resource(cassandra_server.port, **change), None)
         with pytest.raises(LangStreamError, match=words) as caught:

@@ -54,8 +54,10 @@ def _no_host(where: str, error: BaseException) -> ServiceError:
     found = list(reasons.values()) if isinstance(reasons, dict) else []
     if found and all(isinstance(reason, cassandra.AuthenticationFailed) for reason in found):
         return ServiceError(f"{where} refused the login: {_words(found[0])}", category="authentication")
-    if not found:  # nodes answered the first question, but none may be asked: the name of the data centre is wrong
-        return ServiceError(f"{where} has no node that may be asked now. Check the name of the data centre")
+    if not found:
+        return ServiceError(
+            f"{where} has no node that can be asked now: they are down, or not in the data centre that is configured"
+        )
     told = "; ".join(sorted({_words(reason) for reason in found}))
     return ServiceError(f"{where} cannot be reached: {told}")
 
