@@ -91,6 +91,33 @@ async def test_tenant_and_namespace_are_made_with_their_retention(connect: Open,
     assert pulsar_server.ask("GET", f"namespaces/{tenant}/apps/retention")["retentionTimeInMinutes"] == 60
 
 
+async def test_a_partition_that_a_broker_has_removed_as_unused_is_made_again(
+    cluster: PulsarCluster, pulsar_server: Pulsar
+) -> None:
+    name = await topic(cluster, "unused", 2)
+    pulsar_server.ask("DELETE", f"persistent/{NAMESPACE}/{name}-partition-1?force=true")
+    description = await cluster.admin.describe(name)
+    assert description is not None
+    assert (description.partitions, description.records) == (2, 0)
+    reader = cluster.reader(name, "earliest")
+    await reader.start()
+    await send(cluster, name, *(SimpleRecord(str(number), str(number)) for number in range(20)))
+    assert len(await values(await member(cluster, name), 20)) == 20
+    found = 0
+    while found < 20:
+        found += sum(len(run.records) for run in await reader.read(20, 60.0))
+
+
+async def test_topics_that_nobody_uses_stay(connect: Open, pulsar_server: Pulsar) -> None:
+    """In a namespace of somebody else, who lets unused topics go."""
+    name = f"n-{uuid.uuid4().hex[:8]}"
+    pulsar_server.ask("PUT", f"namespaces/public/{name}", {})
+    other = await connect(**{"default-tenant": "public", "default-namespace": name})
+    await other.admin.create(TopicSpec("kept"))
+    found = pulsar_server.ask("GET", f"persistent/public/{name}/kept/inactiveTopicPolicies")
+    assert found["deleteWhileInactive"] is False
+
+
 async def test_settings_of_a_topic_become_policies(cluster: PulsarCluster, pulsar_server: Pulsar) -> None:
     config = {"retention.ms": 90_000, "retention.bytes": 5_000_000, "cleanup.policy": "compact,delete"}
     name = await topic(cluster, "kept", 1, **config)
@@ -117,7 +144,13 @@ async def test_a_topic_of_somebody_else_is_described_by_its_policies(
 async def test_a_record_larger_than_a_broker_takes_travels_in_pieces(cluster: PulsarCluster) -> None:
     name = await topic(cluster, "large")
     large = "x" * 12_000_000
-    await send(cluster, name, "before", large, "after",)
+    await send(
+        cluster,
+        name,
+        "before",
+        large,
+        "after",
+    )
     consumer = await member(cluster, name)
     found = await runs(consumer, 3)
     assert [record.value() for run in found for record in run.records] == ["before", large, "after"]

@@ -152,7 +152,12 @@ def test_wrong_values_of_options_are_refused(name: str) -> None:
     ],
 )
 def test_settings_become_policies(config: dict[str, str], inherited: Any, policies: Any) -> None:
-    assert policies_of("t", config, Policies(inherited)) == policies
+    assert policies_of("t", config, Policies(inherited, kept=True)) == policies
+
+
+def test_topics_stay_when_nobody_uses_them() -> None:
+    found = policies_of("t", {}, Policies({"retentionTimeInMinutes": 5, "retentionSizeInMB": -1}))
+    assert found["inactiveTopicPolicies"]["deleteWhileInactive"] is False
 
 
 def test_policies_become_settings() -> None:

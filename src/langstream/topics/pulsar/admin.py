@@ -13,7 +13,7 @@ from langstream.topics.contract import TopicDescription, TopicPartition, TopicSp
 from langstream.topics.local.log import GroupPosition
 from langstream.topics.pulsar.backlog import entries, entries_after, marked, records_per_entry
 from langstream.topics.pulsar.catalogue import Catalogue, Known
-from langstream.topics.pulsar.policies import DEFAULT_RETENTION, Policies, described, policies_of
+from langstream.topics.pulsar.policies import DEFAULT_RETENTION, KEPT, Policies, described, policies_of
 from langstream.topics.pulsar.position import offset_of
 from langstream.topics.pulsar.rest import RestError
 from langstream.topics.pulsar.schemas import declared
@@ -161,7 +161,9 @@ class PulsarAdmin:
         if found is None:
             await self._make_namespace(tenant, name)
             await self._rest.post("namespaces", tenant, name, "retention", body=DEFAULT_RETENTION)
-            found = {"retention_policies": DEFAULT_RETENTION}
+            await self._rest.post("namespaces", tenant, name, "inactiveTopicPolicies", body=KEPT)
+            found = {"retention_policies": DEFAULT_RETENTION, "inactive_topic_policies": KEPT}
+        kept = not (found.get("inactive_topic_policies") or {}).get("deleteWhileInactive", True)
         if self._retention is not None:
             time, size = self._retention.retention_time_in_minutes, self._retention.retention_size_in_mb
             if time is not None or size is not None:
@@ -170,8 +172,8 @@ class PulsarAdmin:
                     "retentionSizeInMB": -1 if size is None else size,
                 }
                 await self._rest.post("namespaces", tenant, name, "retention", body=chosen)
-                return Policies(retention=chosen)
-        return Policies(retention=found.get("retention_policies"))
+                return Policies(chosen, kept)
+        return Policies(found.get("retention_policies"), kept)
 
     async def _make_namespace(self, tenant: str, name: str) -> None:
         if await self._rest.get("tenants", tenant) is None:

@@ -96,18 +96,18 @@ class Catalogue:
         found = await self.rest.get(
             *self.namespace.path(known.name), "partitioned-stats", perPartition="true", **_BRIEF
         )
-        if found is None or not found.get("partitions"):
+        if found is None:
             raise await self.missing(known.name)
-        full = self.namespace.full(known.name)
-        return {number: found["partitions"].get(partition_name(full, number), {}) for number in range(known.divided)}
+        full, parts = self.namespace.full(known.name), found.get("partitions") or {}
+        return {number: parts.get(partition_name(full, number), {}) for number in range(known.divided)}
 
     async def ledgers(self, known: Known, number: int) -> Mapping[str, Any]:
         """What a partition consists of, and how far its subscriptions are. Raises TopicNotFound."""
         found: Mapping[str, Any] | None
         found = await self.rest.get(*self.namespace.path(known.part(number)), "internalStats")
         if found is None:
-            raise await self.missing(known.name)
-        return found
+            await self._check_idle(known)
+        return found or {}
 
     async def ends(self, known: Known) -> dict[int, int]:
         """The next offset of every partition. Raises TopicNotFound."""
@@ -117,8 +117,16 @@ class Catalogue:
         """The next offset of a partition."""
         found = await self.rest.get(*self.namespace.path(known.part(number)), "lastMessageId")
         if found is None:
+            await self._check_idle(known)
+        return end_of(found or {})
+
+    async def _check_idle(self, known: Known) -> None:
+        """Brokers remove partitions that nobody uses and nothing was written to, and make them again when needed.
+
+        Raises TopicNotFound if it is the topic that is gone.
+        """
+        if not known.divided or await self.look_up(known.name) is None:
             raise await self.missing(known.name)
-        return end_of(found)
 
     async def missing(self, topic: str) -> TopicNotFound:
         """The error for a topic that is not there."""

@@ -17,11 +17,21 @@ DEFAULT_RETENTION: Final = {"retentionTimeInMinutes": 7 * 24 * 60, "retentionSiz
 """Without any, Pulsar forgets records that nobody has subscribed to yet: new groups would not begin at the earliest."""
 
 
+KEPT: Final = {
+    "inactiveTopicDeleteMode": "delete_when_no_subscriptions",
+    "maxInactiveDurationSeconds": 60,
+    "deleteWhileInactive": False,
+}
+"""Without it, Pulsar deletes topics without records that nobody uses for a minute, such as those of dead letters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policies:
     """What the namespace says."""
 
     retention: Mapping[str, Any] | None = None
+    kept: bool = False
+    """Topics stay when nobody uses them."""
 
 
 def policies_of(topic: str, config: Mapping[str, str], inherited: Policies) -> dict[str, Any]:
@@ -42,6 +52,8 @@ def policies_of(topic: str, config: Mapping[str, str], inherited: Policies) -> d
         }
     elif not _limits(inherited.retention):
         found["retention"] = DEFAULT_RETENTION
+    if not inherited.kept:
+        found["inactiveTopicPolicies"] = KEPT
     return found
 
 
