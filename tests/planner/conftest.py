@@ -24,7 +24,7 @@ from langstream.planner.check import load_and_plan
 from langstream.planner.plan import ExecutionPlan
 from langstream.services.ai.contract import AIProvider
 from langstream.services.resources import Services
-from langstream.services.stores.contract import AssetType, StoreType
+from langstream.services.stores.contract import AssetType, SinkConfiguration, StoreType
 
 
 class Members:
@@ -71,7 +71,7 @@ class QueryOptions(Configuration):
     token: Secret = ""
 
 
-class SinkOptions(QueryOptions):
+class SinkOptions(SinkConfiguration):
     """Options of the sink of one store."""
 
     table: str
