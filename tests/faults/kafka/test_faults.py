@@ -15,7 +15,7 @@ import pytest
 from tests.servers.kafka import missing
 
 ROOT = Path(__file__).resolve().parents[3]
-KINDS = ("runtime-killed", "group-coordinator-killed", "broker-paused", "rebalance-storm")
+KINDS = ("runtime-killed", "broker-paused", "rebalance-storm")
 
 
 @pytest.mark.slow
