@@ -89,8 +89,8 @@ def test_every_agent_resource_store_and_asset_has_a_page(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/application")))
 def test_every_example_is_valid(example: str) -> None:
-    instance = EXAMPLES / example / "instance.yaml"
-    options = ["-i", str(instance)] if instance.exists() else []
+    files = {"-i": EXAMPLES / example / "instance.yaml", "-s": EXAMPLES / example / "secrets.yaml"}
+    options = [part for option, file in files.items() if file.exists() for part in (option, str(file))]
     result = run("validate", "-app", str(EXAMPLES / example / "application"), *options)
     assert result.exit_code == 0, result.output
 
