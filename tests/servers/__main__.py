@@ -1,0 +1,44 @@
+"""Fetches what the Java servers of the tests are made of, one after the other: `python -m tests.servers`.
+
+Tests fetch it themselves when they first need it; Maven's repository of downloads does not like two at a time, though.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.servers import cassandra, kafka, opensearch, pulsar, solr
+
+ATTEMPTS = 3
+SERVERS: dict[str, Callable[[], Path]] = {
+    "Kafka": kafka.artifacts,
+    "Pulsar": pulsar.ARTIFACTS.fetched,
+    "Cassandra": cassandra.ARTIFACTS.fetched,
+    "OpenSearch": opensearch.ARTIFACTS.fetched,
+    "Solr": solr.ARTIFACTS.fetched,
+}
+
+
+def main() -> int:
+    """The number of servers that could not be had."""
+    return sum(not _fetched(name) for name in SERVERS)
+
+
+def _fetched(name: str) -> bool:
+    for attempt in range(ATTEMPTS):
+        started = time.monotonic()
+        try:
+            SERVERS[name]()
+        except (OSError, RuntimeError) as error:
+            print(f"{name}, attempt {attempt + 1}: {error}", file=sys.stderr)
+        else:
+            print(f"{name}: there, after {time.monotonic() - started:.0f} s", flush=True)
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
