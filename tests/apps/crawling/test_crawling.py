@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from langstream.agents.web.crawler.outbox import MAX_RECORDS
 from tests.apps.application import RunningApp
 from tests.apps.crawling.site import Site, serving
 from tests.services.stores import postgres_server
@@ -25,8 +26,8 @@ PAGES = int(os.environ.get("LANGSTREAM_TEST_PAGES", "200"))
 APPLICATION = Path(__file__).parent / "application"
 SLOW_SECONDS = 60 + PAGES
 KILLS = 2
-IN_FLIGHT = 16
-"""Pages that the crawler may be at work on at the moment of a kill: not acknowledged, so they may come again."""
+IN_FLIGHT = MAX_RECORDS
+"""Pages that the crawler may hold at the moment of a kill: not acknowledged, so they may come again."""
 
 pytestmark = pytest.mark.timeout(900)
 
