@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from langstream.records import SimpleRecord
@@ -85,6 +87,29 @@ async def _takes_over(consumer: LocalConsumer) -> None:
     assert len(consumer.assignment()) == 2
 
 
+def _stop_between_transactions(member: subprocess.Popen[str], file: Path) -> None:
+    """
+    A process stopped while it writes keeps SQLite's lock, and nobody can write until it goes on: another story.
+
+    Whether it does is seen from outside: the lock can be had, or not.
+    """
+    for _ in range(200):
+        os.kill(member.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, member.pid, os.WSTOPPED | os.WNOWAIT)
+        connection = apsw.Connection(str(file))
+        connection.set_busy_timeout(500)  # this process writes too, for a moment each time
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+            return
+        except apsw.BusyError:
+            os.kill(member.pid, signal.SIGCONT)
+            time.sleep(0.01)
+        finally:
+            connection.close()
+    pytest.fail("the process was stopped 200 times, and wrote each time")
+
+
 async def test_a_killed_process_is_replaced_by_a_member_that_waits(
     cluster: LocalCluster, member: subprocess.Popen[str]
 ) -> None:
@@ -105,11 +130,11 @@ async def test_a_killed_process_is_replaced_by_a_member_that_comes_later(
 
 
 async def test_a_hanging_process_is_replaced_and_fenced_when_it_goes_on(
-    cluster: LocalCluster, member: subprocess.Popen[str]
+    tmp_path: Path, cluster: LocalCluster, member: subprocess.Popen[str]
 ) -> None:
     assert member.stdin is not None
     assert member.stdout is not None
-    os.kill(member.pid, signal.SIGSTOP)
+    _stop_between_transactions(member, tmp_path / "topics.db")
     consumer = cluster.consumer("topic", "group")
     await consumer.start()
     await _takes_over(consumer)
