@@ -18,7 +18,6 @@ from tests.servers.kafka import _end_with_parent, free_ports
 __all__ = ["Artifacts", "JavaServer", "free_ports"]
 
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
-CENTRAL = "https://repo.maven.apache.org/maven2"
 QUIET = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true")
 
 
@@ -32,8 +31,8 @@ class Artifacts:
     pinned: tuple[str, ...] = ()
     """Versions that go before those the artifacts ask for."""
     archives: tuple[str, ...] = ()
-    central: tuple[str, ...] = ()
-    """Repositories, by id, that dependencies name and that may be out of reach: Maven Central stands for them."""
+    unused: tuple[str, ...] = ()
+    """Repositories, by id, that dependencies name and that may be out of reach: an empty folder stands for them."""
     java: int = 17
 
     def missing(self) -> str | None:
@@ -68,7 +67,8 @@ class Artifacts:
 
     def _fetch(self, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            (Path(work) / "pom.xml").write_text(self._pom())
+            (Path(work) / "empty").mkdir()
+            (Path(work) / "pom.xml").write_text(self._pom((Path(work) / "empty").as_uri()))
             target = f"-DoutputDirectory={work}/files"
             self._maven(work, f"{PLUGIN}:copy-dependencies", "-DincludeScope=runtime", target)
             for archive in self.archives:
@@ -80,19 +80,16 @@ class Artifacts:
         if done.returncode:
             raise RuntimeError(f"Maven could not fetch {self.name} {self.version}:\n{done.stdout}{done.stderr}")
 
-    def _pom(self) -> str:
+    def _pom(self, empty: str) -> str:
+        unused = (f"<repository><id>{name}</id><url>{empty}</url></repository>" for name in self.unused)
         return f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>langstream</groupId><artifactId>{self.name}-for-tests</artifactId><version>1</version>
-  <repositories>{"".join(map(_repository, self.central))}</repositories>
+  <repositories>{"".join(unused)}</repositories>
   <dependencyManagement><dependencies>{"".join(map(_dependency, self.pinned))}</dependencies></dependencyManagement>
   <dependencies>{"".join(map(_dependency, self.coordinates))}</dependencies>
 </project>
 """
-
-
-def _repository(name: str) -> str:
-    return f"<repository><id>{name}</id><url>{CENTRAL}</url></repository>"
 
 
 def _dependency(coordinates: str) -> str:

@@ -23,7 +23,7 @@ ARTIFACTS = Artifacts(
     "pulsar",
     VERSION,
     (f"org.apache.pulsar:pulsar-broker:{VERSION}",),
-    central=("confluent", "maven.restlet.org"),
+    unused=("confluent", "maven.restlet.org"),
 )
 MEMORY = (
     "-Xmx512m", "-Xms128m", "-XX:MaxDirectMemorySize=384m", "-Dio.netty.leakDetectionLevel=disabled",
