@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from array import array
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Ledger:
                 self.notes.append(f"{n} behind {self._newest[key]}")
         self._newest[key] = max(self._newest[key], n)
 
-    def lost(self, written: set[int]) -> list[int]:
+    def lost(self, written: Collection[int]) -> list[int]:
         """Which of those that are in the input never came."""
         return [n for n in sorted(written) if n >= len(self._first) or not self._first[n]]
 
@@ -64,14 +65,14 @@ class Ledger:
         return min(self._newest) >= n
 
 
-def everything(bootstrap: str, topic: str) -> set[int]:
-    """The numbers of all records of a topic, read afresh."""
+def everything(bootstrap: str, topic: str) -> dict[int, tuple[int, int]]:
+    """The numbers of all records of a topic, read afresh, and where each stands: partition and offset."""
     consumer = Consumer({
         "bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False, "log_level": 0,
         "auto.offset.reset": "earliest", "enable.partition.eof": True,
     })  # fmt: skip
     consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-    found: set[int] = set()
+    found: dict[int, tuple[int, int]] = {}
     ended: set[int | None] = set()
     while len(ended) < PARTITIONS:
         for message in consumer.consume(1000, 1.0):
@@ -79,7 +80,7 @@ def everything(bootstrap: str, topic: str) -> set[int]:
             if message.error() is not None:
                 ended.add(message.partition())
             elif value is not None:
-                found.add(json.loads(value)["n"])
+                found[json.loads(value)["n"]] = message.partition() or 0, message.offset() or 0
     consumer.close()
     return found
 

@@ -22,6 +22,8 @@ class Load:
         self.sent = 0
         self.acknowledged = 0
         self.failures: list[str] = []
+        self.places: dict[int, tuple[int, int]] = {}
+        """Partition and offset of every record, as the broker acknowledged it."""
         self._newest = [-1] * KEYS
         self._rate = rate
         self._stop = threading.Event()
@@ -74,6 +76,7 @@ class Load:
         if error is None:
             self.acknowledged += 1
             n = json.loads(message.value())["n"]
+            self.places[n] = message.partition(), message.offset()
             self._newest[n % KEYS] = max(self._newest[n % KEYS], n)
         else:
             self.failures.append(error.str())

@@ -91,13 +91,21 @@ def run(
             )
             for ledger in stage.ledgers
         ]
-        remark = None
-        if trouble is None and len(stage.written) < stage.load.acknowledged:
-            missing = sorted(set(range(stage.load.sent)) - stage.written)
-            remark = f"{len(missing)} records were acknowledged to the load, but are not in the input: {missing[:9]}"
+        remark = _not_in_the_input(stage) if trouble is None else None
         if stage.load.failures:
             trouble = f"the load failed: {stage.load.failures[0]}"
     return Outcome(" + ".join(names), rounds, stage.recoveries, verdicts, trouble, remark)
+
+
+def _not_in_the_input(stage: Stage) -> str | None:
+    """Records that brokers acknowledged, and do not have: where each should be, and what stands there."""
+    missing = sorted(stage.load.places.keys() - stage.written.keys())
+    if not missing:
+        return None
+    there = {place: n for n, place in stage.written.items()}
+    told = [f"{n} acknowledged at {place}, where {there.get(place)} stands" for n in missing[:9]
+            for place in [stage.load.places[n]]]  # fmt: skip
+    return f"{len(missing)} records were acknowledged to the load, but are not in the input: {'; '.join(told)}"
 
 
 def possible(name: str) -> str | None:

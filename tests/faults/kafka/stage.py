@@ -88,8 +88,8 @@ class Stage:
         self.runtimes = [Runtime(directory, number) for number in range(PROCESSES)]
         self.load = Load(server.bootstrap, rate)
         self.recoveries: list[Recovery] = []
-        self.written: set[int] = set()
-        """The records in the input, at the end."""
+        self.written: dict[int, tuple[int, int]] = {}
+        """The records in the input, at the end, and where each stands."""
         self._directory = directory
         self._admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
         self._watcher = Watcher(server.bootstrap, directory, self.ledgers)
