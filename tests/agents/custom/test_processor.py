@@ -393,12 +393,27 @@ async def test_the_application_says_how_many_calls_may_be_under_way(application:
             async def process(self, record):
                 return [(self.found,)]
         """
-    agent = await application.processor(source, concurrency=500)
-    assert agent.batching.concurrency == 500
-    assert values((await agent.process_batch(records(1)))[0]) == [500]
-    for wrong in (0, 10_001, "many"):
-        with pytest.raises(AssertionError, match="concurrency"):
-            await application.processor(source, concurrency=wrong)
+    for written, meant in ((500, 500), ("12", 12)):
+        agent = await application.processor(source, concurrency=written)
+        assert agent.batching.concurrency == meant
+        assert values((await agent.process_batch(records(1)))[0]) == [written]
+
+
+@pytest.mark.parametrize("own", [0, -3, 10_001, 2.5, True, "many", ["a"], {"at-once": 3}])
+async def test_an_option_of_that_name_may_mean_something_else_to_the_class(application: Application, own: Any) -> None:
+    agent = await application.processor(
+        """
+        class Agent:
+            def init(self, config):
+                self.found = config["concurrency"]
+
+            async def process(self, record):
+                return [(repr(self.found),)]
+        """,
+        concurrency=own,
+    )
+    assert agent.batching.concurrency == 64
+    assert values((await agent.process_batch(records(1)))[0]) == [repr(own)]
 
 
 async def test_of_equal_keys_only_one_future_is_under_way(application: Application) -> None:

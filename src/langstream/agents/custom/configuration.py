@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field, field_validator
 
@@ -12,6 +13,9 @@ from langstream.agents.custom.inspection import class_problem
 from langstream.agents.declaration import Finding, PlanContext
 from langstream.configuration.model import Configuration, OpenConfiguration, Text
 from langstream.sdk.contract import AgentContext
+
+DEFAULT_CALLS: Final = 64
+MOST_CALLS: Final = 10_000
 
 
 class EnvironmentVariable(Configuration):
@@ -50,13 +54,19 @@ class PythonAgentConfiguration(OpenConfiguration):
 class PythonCallsConfiguration(PythonAgentConfiguration):
     """Options of custom agents that are called for every record."""
 
-    concurrency: int = Field(
-        64,
-        ge=1,
-        le=10_000,
-        description="Calls under way at one time, where the method is `async` or returns futures. Plain methods are "
-        "called one at a time. The class finds it in its configuration as well.",
+    concurrency: Any = Field(
+        DEFAULT_CALLS,
+        description="Calls under way at one time, where the method is `async` or returns futures: a whole number from "
+        "1 to 10000. Plain methods are called one at a time. The class finds it in its configuration as well, as it is "
+        "written; what is no such number is the class's own business.",
     )
+
+    @property
+    def calls(self) -> int:
+        """`concurrency`, or the default where the class means something else by that name."""
+        given = self.concurrency
+        number = int(given) if isinstance(given, str) and re.fullmatch("[0-9]{1,5}", given) else given
+        return number if type(number) is int and 1 <= number <= MOST_CALLS else DEFAULT_CALLS
 
 
 def user_configuration(configuration: PythonAgentConfiguration, context: AgentContext) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class CustomProcessor(AsyncProcessor):
         """Import and start the user's agent."""
         self._agent = UserAgent(self._configuration, context)
         await self._agent.open("process")
-        self._calls = RecordCalls(self._agent, "process", _results, self._configuration.concurrency)
+        self._calls = RecordCalls(self._agent, "process", _results, self._configuration.calls)
         self.batching = self._calls.batching
 
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:

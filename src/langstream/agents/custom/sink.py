@@ -27,7 +27,7 @@ class CustomSink(Sink):
         """Import and start the user's agent."""
         self._agent = UserAgent(self._configuration, context)
         await self._agent.open("write")
-        self._calls = RecordCalls(self._agent, "write", lambda result, record: None, self._configuration.concurrency)
+        self._calls = RecordCalls(self._agent, "write", lambda result, record: None, self._configuration.calls)
         self.batching = self._calls.batching
 
     async def write_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Exception | None]:
