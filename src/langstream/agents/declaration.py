@@ -96,7 +96,13 @@ class AgentType:
     check: Check | None = None
     family: str = ""
     example: str = ""
-    """A pipeline entry in YAML."""
+    """Pipeline entries in YAML: a list. What they name of topics, resources and secrets the reference adds."""
+    example_files: Mapping[str, str] = field(default_factory=dict)
+    """Further files of the application in the example, such as `python/shop.py`."""
+    example_input: str = ""
+    """Records for the example in YAML: a list of `key`, `value` and `headers`."""
+    example_output: str = ""
+    """What comes of them, in order; records that go elsewhere than to `output` with their `topic`."""
     aliases: tuple[str, ...] = field(default=())
     keeps_state: bool = False
     """The agent gets a state directory even where `resources.disk` is not enabled."""

@@ -196,3 +196,7 @@ class AIProvider:
     """What the service can do."""
     tools: bool = False
     """Whether its chat models can call tools."""
+    example_resource: str = ""
+    """The entry of `resources` in `configuration.yaml`: a YAML list of one. Its name is that of no other example."""
+    example: str = ""
+    """Pipeline entries that use it."""

@@ -118,6 +118,12 @@ class StoreType:
     connect: Callable[[Any, Path | None], Store]
     """Makes the store from the validated configuration and the directory for embedded stores (None: in memory)."""
     summary: str
+    example_resource: str = ""
+    """The entry of `resources` in `configuration.yaml`: a YAML list of one. Its name is that of no other example."""
+    example_query: str = ""
+    """Pipeline entries that read from it."""
+    example_sink: str = ""
+    """Pipeline entries that write to it."""
 
 
 class AssetManager(ABC):
@@ -152,3 +158,5 @@ class AssetType:
     summary: str
     hint: str | None = None
     """What to do instead where the datasource is of another store."""
+    example: str = ""
+    """Entries of `assets` in YAML: a list. Their datasources are those of the stores' examples."""
