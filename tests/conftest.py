@@ -19,7 +19,8 @@ __all__ = ["cassandra_server", "opensearch_server", "solr_server"]
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
-    """Tests with a Kafka, or a Pulsar, stay on one worker (`--dist loadgroup`), so that each is started once."""
+    """Tests with a Kafka, or a Pulsar, stay on one worker (`--dist loadgroup`), so that each is started once; whole
+    applications on Kafka are a group of their own, on the same worker or another, which then starts a Kafka too."""
     _mark(items)
     yield
     if config.getoption("loadgroup", False):
@@ -45,6 +46,14 @@ def _mark(items: list[pytest.Item]) -> None:
         store = stores.group(item)
         if store is not None:
             item.add_marker(pytest.mark.xdist_group(store))
+        elif _place(item) == "kafka":
+            item.add_marker(pytest.mark.xdist_group("kafka-applications"))
+
+
+def _place(item: pytest.Item) -> object:
+    """The broker that the test's application runs on."""
+    parameters = getattr(item, "callspec", None)
+    return None if parameters is None else parameters.params.get("place")
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,12 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.apps.application import RunningApp
-from tests.apps.conftest import Place
+from tests.apps.place import Place
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-with-docs"
 INSTANCES = {"embedded": "instance.yaml", "kafka": "instance-kafka.yaml"}
@@ -53,16 +52,13 @@ def ask_until(app: RunningApp, question: str, found: str) -> str:
     raise AssertionError(f"{found!r} never came: {answer}\n{app.log.read_text()}")
 
 
-def test_documents_of_every_format_are_read_and_quoted_with_their_sources(
-    start: Any, example: Path, place: Place
-) -> None:
+def test_documents_of_every_format_are_read_and_quoted_with_their_sources(example: Path, place: Place) -> None:
     """On Kafka, nothing but the streaming cluster of the instance is another."""
     instances = {name: yaml.safe_load((example / name).read_text())["instance"] for name in INSTANCES.values()}
     instance = instances[INSTANCES[place.broker]]
     assert instance["globals"] == instances[INSTANCES["embedded"]]["globals"]
     assert instance.get("streamingCluster", {"type": "embedded"})["type"] == place.broker
-    options = place.options(**instance["globals"])
-    app = start(example / "application", *options, name=place.name)
+    app = place.run(example / "application", globals_=instance["globals"])
     questions = {
         "Which port is the web page served on?": "settings.xlsx",
         "What should I do when the disk is full?": "operations.pdf",
@@ -91,5 +87,5 @@ def test_documents_of_every_format_are_read_and_quoted_with_their_sources(
         raise AssertionError("a deleted document is still quoted")
 
     assert app.stop() == 0
-    app = start(example / "application", *options, name=place.name)
+    app = place.run(example / "application", globals_=instance["globals"])
     assert "[faq.txt]" in ask(app, "Do I need Kafka on my laptop?")  # nothing had to be read again

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.apps.conftest import Place
+from tests.apps.place import Place
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -24,8 +24,8 @@ def count(app: Any, text: str) -> Any:
     return json.loads(json.loads(answer)["record"]["value"])
 
 
-def test_dispatch_routes_by_condition(start: Any, place: Place) -> None:
-    app = start(EXAMPLES / "dispatch/application", *place.options(), name=place.name)
+def test_dispatch_routes_by_condition(place: Place) -> None:
+    app = place.run(EXAMPLES / "dispatch/application")
     app.produce("orders", {"country": "ch", "total": 1200})
     app.produce("orders", {"country": "ch", "total": 5000, "test": True})
     app.produce("orders", {"country": "de", "total": 10})
@@ -35,8 +35,8 @@ def test_dispatch_routes_by_condition(start: Any, place: Place) -> None:
     assert warehouse == {"country": "de", "total": 10, "tax": 2.0}
 
 
-def test_dead_letters_are_retried_told_and_can_be_sent_back(start: Any, place: Place) -> None:
-    app = start(EXAMPLES / "dead-letters/application", *place.options(), name=place.name)
+def test_dead_letters_are_retried_told_and_can_be_sent_back(place: Place) -> None:
+    app = place.run(EXAMPLES / "dead-letters/application")
     for text in ("fine", "flaky", "broken"):
         app.produce("in", text, key="k")
     assert [frame["record"]["value"] for frame in app.consume("out", 2)] == ["fine", "flaky"]
@@ -47,16 +47,16 @@ def test_dead_letters_are_retried_told_and_can_be_sent_back(start: Any, place: P
     assert [frame["record"]["value"] for frame in app.consume("out", 3)][2] == "fixed"
 
 
-def test_the_state_of_a_custom_processor_survives_a_restart(start: Any, place: Place) -> None:
-    app = start(EXAMPLES / "custom-processor/application", *place.options(), name=place.name)
+def test_the_state_of_a_custom_processor_survives_a_restart(place: Place) -> None:
+    app = place.run(EXAMPLES / "custom-processor/application")
     assert count(app, "to be or not to be") == {"to": 2, "be": 2, "or": 1}
     assert app.stop() == 0
-    app = start(EXAMPLES / "custom-processor/application", *place.options(), name=place.name)
+    app = place.run(EXAMPLES / "custom-processor/application")
     assert count(app, "be") == {"be": 3, "to": 2, "or": 1}
 
 
-def test_a_service_agent_answers_through_the_gateway(start: Any, place: Place) -> None:
-    app = start(EXAMPLES / "service-agent/application", *place.options(), name=place.name)
+def test_a_service_agent_answers_through_the_gateway(place: Place) -> None:
+    app = place.run(EXAMPLES / "service-agent/application")
     path = f"/api/gateways/service/default/{app.name}/hello"
     deadline = time.monotonic() + 30
     while (answer := app.get(f"{path}/world"))[0] in (502, 503) and time.monotonic() < deadline:

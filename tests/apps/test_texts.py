@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from tests.apps.application import RunningApp
+from tests.apps.place import Place
 
 FILES = {
     "pipeline.yaml": """
@@ -55,8 +56,8 @@ def until(condition: Callable[[], Any]) -> None:
         time.sleep(0.02)
 
 
-def test_a_document_whose_process_dies_is_one_dead_letter(write: Any, start: Any) -> None:
-    app = start(write(FILES), "--ephemeral", "--no-ui")
+def test_a_document_whose_process_dies_is_one_dead_letter(write: Any, place: Place) -> None:
+    app = place.run(write(FILES))
     app.produce("in", ENDLESS)
     app.produce("in", "<html><body><p>" + "later " * 10_000)
     until(lambda: any(worker.cpu_times().user > 0.5 for worker in workers(app)))
@@ -67,8 +68,8 @@ def test_a_document_whose_process_dies_is_one_dead_letter(write: Any, start: Any
     assert app.consume("out", 1)[0]["record"]["value"].startswith("later later")
 
 
-def test_a_node_that_is_killed_takes_its_processes_with_it(write: Any, start: Any) -> None:
-    app = start(write(FILES), "--ephemeral", "--no-ui")
+def test_a_node_that_is_killed_takes_its_processes_with_it(write: Any, place: Place) -> None:
+    app = place.run(write(FILES))
     app.produce("in", ENDLESS)
     until(lambda: workers(app))
     (worker,) = workers(app)

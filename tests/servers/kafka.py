@@ -159,15 +159,27 @@ class Kafka:
         if wait:
             self._wait(number)
 
+    def topics(self) -> set[str]:
+        """The names of all topics but the brokers' own."""
+        return {name for name in self._client().list_topics(timeout=60).topics if not name.startswith("__")}
+
+    def committed(self, prefix: str) -> set[str]:
+        """The topics of which a group whose name begins so has committed offsets."""
+        from confluent_kafka import ConsumerGroupTopicPartitions
+
+        admin = self._client()
+        groups = [found.group_id for found in admin.list_consumer_groups(request_timeout=60).result().valid]
+        asked = [ConsumerGroupTopicPartitions(group) for group in groups if group.startswith(prefix)]
+        answers = [admin.list_consumer_group_offsets([each], request_timeout=60)[each.group_id] for each in asked]
+        offsets = [offset for answer in answers for offset in answer.result().topic_partitions or ()]
+        return {offset.topic for offset in offsets if offset.offset >= 0}
+
     def clear(self) -> None:
         """Delete every topic."""
         from confluent_kafka import KafkaError, KafkaException
-        from confluent_kafka.admin import AdminClient
 
-        if self._admin is None:
-            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        names = [name for name in self._admin.list_topics(timeout=60).topics if not name.startswith("__")]
-        for answer in self._admin.delete_topics(names).values() if names else ():
+        names = list(self.topics())
+        for answer in self._client().delete_topics(names).values() if names else ():
             try:
                 answer.result(60)
             except KafkaException as error:
@@ -237,6 +249,13 @@ class Kafka:
         return (self._place(number) / "broker.log").read_text(errors="replace")
 
     # --- parts ------------------------------------------------------------------------------------------------------
+
+    def _client(self) -> Any:
+        from confluent_kafka.admin import AdminClient
+
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        return self._admin
 
     def _place(self, number: int) -> Path:
         return self._directory / f"broker-{number}"

@@ -1,4 +1,6 @@
-"""Runs the applications of this folder: each with the services it is written for, in front of a gateway."""
+"""Runs the applications of this folder: each with the services it is written for, in front of a gateway, on every
+broker.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import pytest
 
 from tests.apps.application import RunningApp
 from tests.apps.catalogue.thinking import Loop
+from tests.apps.place import Place
 from tests.services.ai.fake_server import FakeServer
 
 HERE = Path(__file__).parent
@@ -27,24 +30,19 @@ def serve() -> Iterator[Serve]:
     loop.close()
 
 
-def launcher(folder: Path, start: Any, tmp_path: Path) -> Launch:
+def launcher(folder: Path, place: Place) -> Launch:
     """Runs an application of a folder, with these secrets and globals."""
 
     def launched(name: str, secrets: dict[str, dict[str, str]], **globals_: str) -> RunningApp:
-        listed = [{"id": id, "data": data} for id, data in secrets.items()]
-        (tmp_path / "secrets.yaml").write_text(json.dumps({"secrets": listed}))
-        (tmp_path / "instance.yaml").write_text(json.dumps({"instance": {"globals": globals_}}))
-        files = ("-s", str(tmp_path / "secrets.yaml"), "-i", str(tmp_path / "instance.yaml"))
-        app: RunningApp = start(folder / name / "application", *files, "--ephemeral", "--no-ui", name=name)
-        return app
+        return place.run(folder / name / "application", name=name, secrets=secrets, globals_=globals_)
 
     return launched
 
 
 @pytest.fixture
-def launch(start: Any, tmp_path: Path) -> Launch:
+def launch(place: Place) -> Launch:
     """Runs an application of this folder."""
-    return launcher(HERE, start, tmp_path)
+    return launcher(HERE, place)
 
 
 def structures(frames: list[dict[str, Any]]) -> list[Any]:

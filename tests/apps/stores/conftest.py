@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.apps.catalogue.conftest import Launch, launcher, serve
+from tests.apps.place import Place
 
 __all__ = ["serve"]
 
 
 @pytest.fixture
-def launch(start: Any, tmp_path: Path) -> Launch:
+def launch(place: Place) -> Launch:
     """Runs an application of this folder."""
-    return launcher(Path(__file__).parent, start, tmp_path)
+    return launcher(Path(__file__).parent, place)
