@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import stores
 from tests.servers.kafka import Kafka, kafka, missing
@@ -15,6 +16,9 @@ from tests.servers.pulsar import missing as pulsar_missing
 from tests.servers.stores import cassandra_server, opensearch_server, solr_server
 
 __all__ = ["cassandra_server", "opensearch_server", "solr_server"]
+
+settings.register_profile("any machine", deadline=None)  # a slow machine has not found a counterexample
+settings.load_profile("any machine")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
