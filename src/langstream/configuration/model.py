@@ -26,6 +26,7 @@ __all__ = [
     "field_kinds",
     "kebab",
     "marked_options",
+    "scalar_as_text",
 ]
 
 
@@ -81,19 +82,20 @@ def _compiles_as_template(text: str) -> str:
     return text
 
 
-def _scalar_as_text(value: Any) -> Any:
+def scalar_as_text(value: Any) -> Any:
+    """Truth values as YAML writes them; anything else as it is."""
     return str(value).lower() if isinstance(value, bool) else value
 
 
-Text = Annotated[str, BeforeValidator(_scalar_as_text)]
+Text = Annotated[str, BeforeValidator(scalar_as_text)]
 """Text; YAML numbers and booleans are taken as their text."""
 
 Expression = Annotated[
-    str, BeforeValidator(_scalar_as_text), AfterValidator(_compiles_as_expression), Kind("expression")
+    str, BeforeValidator(scalar_as_text), AfterValidator(_compiles_as_expression), Kind("expression")
 ]
 """An expression, compiled (and so checked) when the application is planned."""
 
-Template = Annotated[str, BeforeValidator(_scalar_as_text), AfterValidator(_compiles_as_template), Kind("template")]
+Template = Annotated[str, BeforeValidator(scalar_as_text), AfterValidator(_compiles_as_template), Kind("template")]
 """A mustache template, checked when the application is planned."""
 
 TopicName = Annotated[str, Kind("topic")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from langstream.agents.declaration import AGENT_TYPES, AgentType
 from langstream.configuration.validation import did_you_mean
@@ -13,6 +13,14 @@ from langstream.services.resources import Members, Services
 from langstream.services.stores.contract import AssetType
 
 Declaration = TypeVar("Declaration")
+
+_JAVA: Final = {
+    "camel-source": "For times use timer-source, for files file-source or the sources of buckets; a python-source or "
+    "an HTTP gateway can take in the rest.",
+    "source": "Run the connector in a Kafka Connect of its own that writes to the topic, or use a python-source.",
+    "sink": "Run the connector in a Kafka Connect of its own that reads the topic, or use a python-sink.",
+}
+"""What to do instead of the original's agent types that are frames for Java code: Camel, and Kafka Connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,10 @@ class Catalogue:
         self, name: str, subject: str, position: Position | None, problems: list[Problem]
     ) -> AgentType | None:
         """The declaration of an agent type, or None and a problem."""
+        if name in _JAVA and name not in self.agents:
+            message = f"The {subject} has the agent type '{name}', which runs Java code: there is none here"
+            problems.append(Problem(message, position, _JAVA[name]))
+            return None
         return _member(self.agents, name, AgentType, "agent type", subject, position, problems)
 
     def asset_type(

@@ -101,9 +101,14 @@ def _check_store(
         supported = services_of(type, services)
         given = "missing" if service is None else f"'{service}'" if isinstance(service, str) else "not a text"
         message = f"Found error on {subject}. Property 'service' must be one of {', '.join(supported)}; it is {given}"
-        hint = did_you_mean(service, supported) if isinstance(service, str) else None
-        return None, [Problem(message, locate(("service",)), hint)]
+        return None, [Problem(message, locate(("service",)), _service_hint(service, store, supported))]
     return check(store.configuration, configuration, subject=subject, locate=locate)
+
+
+def _service_hint(service: object, store: object, supported: list[str]) -> str | None:
+    if isinstance(store, StoreType):
+        return f"A resource with service '{service}' is declared with type: {' or '.join(store.resource_types)}."
+    return did_you_mean(service, supported) if isinstance(service, str) else None
 
 
 def _loaded(members: Members, name: str, what: str, subject: str, locate: Locator) -> tuple[Any, list[Problem]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from langstream.agents.declaration import AgentType, ComponentType
+from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.flow.event_fields import EventField, event_builder
 from langstream.agents.working_record import WorkingRecord
 from langstream.configuration.model import Configuration
@@ -94,6 +94,7 @@ AGENT = AgentType(
     create=TimerSource,
     summary="Makes a record at fixed times.",
     description="Each replica has a timer of its own.",
+    composable=Composable.OPTIONAL,
     family="flow",
     example="""\
 - type: timer-source
@@ -101,7 +102,7 @@ AGENT = AgentType(
   configuration:
     period-seconds: 30
     fields:
-    - {name: key.id, expression: "fn:uuid()"}
-    - {name: value.at, expression: "fn:str(fn:now())"}
+      - { name: key.id, expression: "fn:uuid()" }
+      - { name: value.at, expression: "fn:str(fn:now())" }
 """,
 )

@@ -131,19 +131,19 @@ AGENT = AgentType(
         "A record whose value is null deletes the row. Writing is idempotent, so records that come twice after a crash "
         "do no harm. Further options depend on the store."
     ),
-    composable=Composable.ALWAYS,
+    composable=Composable.OPTIONAL,
     check=_check,
     family="vector",
-    example="""
-type: vector-db-sink
-input: chunks
-configuration:
-  datasource: documents
-  table-name: documents
-  fields:
-    - { name: filename, expression: value.filename, primary-key: true }
-    - { name: chunk_id, expression: "fn:toInt(value.chunk_id)", primary-key: true }
-    - { name: vector, expression: value.embeddings }
-    - { name: text, expression: value.text }
+    example="""\
+- type: vector-db-sink
+  input: chunks
+  configuration:
+    datasource: documents-db
+    table-name: documents
+    fields:
+      - { name: filename, expression: value.filename, primary-key: true }
+      - { name: chunk_id, expression: "fn:toInt(value.chunk_id)", primary-key: true }
+      - { name: vector, expression: value.embeddings }
+      - { name: text, expression: value.text }
 """,
 )

@@ -22,4 +22,24 @@ PROVIDER: Final = AIProvider(
     metrics_prefix="anthropic",
     tasks=("completions",),
     tools=True,
+    example_resource="""\
+- type: anthropic-configuration
+  name: claude
+  configuration:
+    access-key: "${secrets.anthropic.access-key}"
+""",
+    example="""\
+- type: ai-chat-completions
+  input: questions
+  output: answers
+  configuration:
+    ai-service: claude
+    model: claude-3-5-haiku-latest
+    completion-field: value.answer
+    messages:
+      - role: system
+        content: Answer in one sentence.
+      - role: user
+        content: "{{{ value.question }}}"
+""",
 )

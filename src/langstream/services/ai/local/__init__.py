@@ -29,6 +29,32 @@ def _provider() -> AIProvider:
         embeddings_model=EMBEDDINGS_MODELS[0],
         completion_models=COMPLETION_MODELS,
         embeddings_models=EMBEDDINGS_MODELS,
+        example_resource="""\
+- type: local-ai-configuration
+  name: local-ai
+  configuration:
+    quotes: 3
+""",
+        example="""\
+- type: compute-ai-embeddings
+  input: questions
+  configuration:
+    ai-service: local-ai
+    model: all-MiniLM-L6-v2
+    text: "{{{ value.question }}}"
+    embeddings-field: value.embeddings
+- type: ai-chat-completions
+  output: answers
+  configuration:
+    ai-service: local-ai
+    model: extractive-quotes
+    completion-field: value.answer
+    messages:
+      - role: system
+        content: "The documents: {{{ value.documents }}}"
+      - role: user
+        content: "{{{ value.question }}}"
+""",
     )
 
 

@@ -22,4 +22,30 @@ PROVIDER: Final = AIProvider(
     metrics_prefix="openai",
     embeddings_model="text-embedding-ada-002",
     tools=True,
+    example_resource="""\
+- type: open-ai-configuration
+  name: openai
+  configuration:
+    access-key: "${secrets.open-ai.access-key}"
+""",
+    example="""\
+- type: compute-ai-embeddings
+  input: questions
+  configuration:
+    ai-service: openai
+    model: text-embedding-3-small
+    text: "{{{ value.question }}}"
+    embeddings-field: value.embeddings
+- type: ai-chat-completions
+  output: answers
+  configuration:
+    ai-service: openai
+    model: gpt-4o-mini
+    completion-field: value.answer
+    messages:
+      - role: system
+        content: Answer in one sentence.
+      - role: user
+        content: "{{{ value.question }}}"
+""",
 )

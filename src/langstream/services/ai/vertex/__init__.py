@@ -21,4 +21,32 @@ PROVIDER: Final = AIProvider(
     summary="Google: Gemini and embeddings, through Vertex AI (token or service account) or the Gemini API (key).",
     metrics_prefix="vertex",
     tools=True,
+    example_resource="""\
+- type: vertex-configuration
+  name: vertex
+  configuration:
+    region: us-central1
+    project: my-project
+    serviceAccountJson: "${secrets.vertex.service-account-json}"
+""",
+    example="""\
+- type: compute-ai-embeddings
+  input: questions
+  configuration:
+    ai-service: vertex
+    model: text-embedding-005
+    text: "{{{ value.question }}}"
+    embeddings-field: value.embeddings
+- type: ai-chat-completions
+  output: answers
+  configuration:
+    ai-service: vertex
+    model: gemini-2.0-flash
+    completion-field: value.answer
+    messages:
+      - role: system
+        content: Answer in one sentence.
+      - role: user
+        content: "{{{ value.question }}}"
+""",
 )

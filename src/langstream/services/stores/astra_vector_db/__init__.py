@@ -17,6 +17,38 @@ STORE = StoreType(
     sink_configuration=AstraVectorDbSinkConfiguration,
     connect=AstraVectorDbStore,
     summary="DataStax Astra by its Data API: collections of JSON documents with vectors.",
+    example_resource="""\
+- type: vector-database
+  name: astra-documents
+  configuration:
+    service: astra-vector-db
+    endpoint: "${secrets.astra.endpoint}"
+    token: "${secrets.astra.token}"
+""",
+    example_query="""\
+- type: query-vector-db
+  input: questions
+  output: related-documents
+  configuration:
+    datasource: astra-documents
+    query: |
+      {"collection-name": "documents", "vector": ?, "limit": 5,
+       "filter": {"filename": ?}, "select": ["text"]}
+    fields: [value.question_embeddings, value.filename]
+    output-field: value.related_documents
+""",
+    example_sink="""\
+- type: vector-db-sink
+  input: chunks
+  configuration:
+    datasource: astra-documents
+    collection-name: documents
+    fields:
+      - { name: id, expression: "fn:concat(value.filename, '-', value.chunk_id)" }
+      - { name: vector, expression: value.embeddings }
+      - { name: filename, expression: value.filename }
+      - { name: text, expression: value.text }
+""",
 )
 
 COLLECTION = AssetType(
@@ -25,6 +57,16 @@ COLLECTION = AssetType(
     services=("astra-vector-db",),
     manage=CollectionAsset,
     summary="A collection of an astra-vector-db resource.",
+    example="""\
+- name: documents
+  asset-type: astra-collection
+  creation-mode: create-if-not-exists
+  config:
+    datasource: astra-documents
+    collection-name: documents
+    vector-dimension: 384
+    metric: cosine
+""",
 )
 
 __all__ = ["COLLECTION", "STORE"]

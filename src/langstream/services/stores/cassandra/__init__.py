@@ -23,6 +23,34 @@ STORE = StoreType(
     sink_configuration=CqlSinkConfiguration,
     connect=store.connect,
     summary="Apache Cassandra: tables and vector search in CQL.",
+    example_resource="""\
+- type: vector-database
+  name: cassandra
+  configuration:
+    service: cassandra
+    contact-points: cassandra-1.example.com,cassandra-2.example.com
+    loadBalancing-localDc: datacenter1
+    username: app
+    password: "${secrets.cassandra.password}"
+""",
+    example_query="""\
+- type: query-vector-db
+  input: questions
+  output: related-documents
+  configuration:
+    datasource: cassandra
+    query: "SELECT text FROM library.documents ORDER BY vector ANN OF ? LIMIT 5"
+    fields: [value.question_embeddings]
+    output-field: value.related_documents
+""",
+    example_sink="""\
+- type: vector-db-sink
+  input: chunks
+  configuration:
+    datasource: cassandra
+    table-name: library.documents
+    mapping: "filename=value.filename, chunk_id=value.chunk_id, text=value.text, vector=value.embeddings"
+""",
 )
 
 ASTRA = StoreType(
@@ -32,6 +60,34 @@ ASTRA = StoreType(
     sink_configuration=CqlSinkConfiguration,
     connect=astra.connect,
     summary="DataStax Astra by CQL: Cassandra as a service, reached with a secure connect bundle.",
+    example_resource="""\
+- type: vector-database
+  name: astra
+  configuration:
+    service: astra
+    clientId: "${secrets.astra.client-id}"
+    secret: "${secrets.astra.secret}"
+    token: "${secrets.astra.token}"
+    database: documents
+""",
+    example_query="""\
+- type: query-vector-db
+  input: questions
+  output: related-documents
+  configuration:
+    datasource: astra
+    query: "SELECT text FROM library.documents ORDER BY vector ANN OF ? LIMIT 5"
+    fields: [value.question_embeddings]
+    output-field: value.related_documents
+""",
+    example_sink="""\
+- type: vector-db-sink
+  input: chunks
+  configuration:
+    datasource: astra
+    table-name: library.documents
+    mapping: "filename=value.filename, chunk_id=value.chunk_id, text=value.text, vector=value.embeddings"
+""",
 )
 
 TABLE = AssetType(
@@ -40,6 +96,32 @@ TABLE = AssetType(
     services=("cassandra", "astra"),
     manage=TableAsset,
     summary="A table of Cassandra or Astra, made by its create statements.",
+    example="""\
+- name: documents
+  asset-type: cassandra-table
+  creation-mode: create-if-not-exists
+  config:
+    datasource: cassandra
+    keyspace: library
+    table-name: documents
+    create-statements:
+      - |
+        CREATE TABLE documents (
+          filename text, chunk_id int, text text, vector vector<float, 384>, PRIMARY KEY (filename, chunk_id))
+      - "CREATE INDEX ON documents (vector) USING 'sai'"
+- name: documents-in-astra
+  asset-type: cassandra-table
+  creation-mode: create-if-not-exists
+  config:
+    datasource: astra
+    keyspace: library
+    table-name: documents
+    create-statements:
+      - |
+        CREATE TABLE documents (
+          filename text, chunk_id int, text text, vector vector<float, 384>, PRIMARY KEY (filename, chunk_id))
+      - "CREATE INDEX ON documents (vector) USING 'sai'"
+""",
 )
 
 KEYSPACE = AssetType(
@@ -49,6 +131,18 @@ KEYSPACE = AssetType(
     manage=KeyspaceAsset,
     summary="A keyspace of Cassandra, made by its create statements.",
     hint="Use astra-keyspace for AstraDB services.",
+    example="""\
+- name: library
+  asset-type: cassandra-keyspace
+  creation-mode: create-if-not-exists
+  config:
+    datasource: cassandra
+    keyspace: library
+    create-statements:
+      - |
+        CREATE KEYSPACE library
+        WITH REPLICATION = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}
+""",
 )
 
 ASTRA_KEYSPACE = AssetType(
@@ -58,6 +152,14 @@ ASTRA_KEYSPACE = AssetType(
     manage=AstraKeyspaceAsset,
     summary="A keyspace of an Astra database.",
     hint="Use cassandra-keyspace for a standard Cassandra service (not AstraDB).",
+    example="""\
+- name: library-in-astra
+  asset-type: astra-keyspace
+  creation-mode: create-if-not-exists
+  config:
+    datasource: astra
+    keyspace: library
+""",
 )
 
 __all__ = ["ASTRA", "ASTRA_KEYSPACE", "KEYSPACE", "STORE", "TABLE"]

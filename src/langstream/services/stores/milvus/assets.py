@@ -42,6 +42,8 @@ class _FieldType(Configuration):
     dimension: int | None = None
     max_capacity: int | None = None
     element_type: str | None = None
+    type_params: _JsonObject = None
+    """The original's client has `dim`, `max_length` and `max_capacity` here as well, as text."""
 
 
 class _CreateCollection(_Command):
@@ -60,6 +62,9 @@ class _CreateIndex(_Command):
     metric_type: str | None = None
     extra_param: _JsonObject = None
     sync_mode: bool = True
+    sync_waiting_interval: int | None = None
+    sync_waiting_timeout: int | None = None
+    """Of the original's client; the resource's `timeout-seconds` says how long is waited."""
 
 
 class _LoadCollection(_Command):
@@ -76,7 +81,8 @@ class _CreateSimpleCollection(_Command):
     max_length: int | None = None
     consistency_level: str | None = None
     output_field: str | None = None
-    """Of the original's client; every field can be asked for."""
+    sync_load: bool = True
+    """Of the original's client; every field can be asked for, and loading is waited for."""
 
 
 _COMMANDS: Final[Mapping[str, type[_Command]]] = {
@@ -198,7 +204,7 @@ def _create_collection(command: _CreateCollection, name: str) -> Any:
 
 
 def _field_options(field: _FieldType) -> dict[str, Any]:
-    return _said(
+    return {name: int(value) for name, value in (field.type_params or {}).items()} | _said(
         description=field.description or None,
         is_primary=field.primary_key or None,
         auto_id=field.auto_id or None,

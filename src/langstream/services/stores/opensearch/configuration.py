@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from langstream.configuration.model import Configuration, Expression, Secret, Text
+from langstream.configuration.model import Configuration, Expression, Secret, Text, scalar_as_text
 from langstream.services.stores.contract import Column, SinkConfiguration
 from langstream.services.stores.fields import SinkField, all_different
 
 ID = "_id"
 """The document's id among the columns of a sink; no field can have this name."""
 _AWS_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.(?:es|aoss)\.amazonaws\.com")
+
+Refresh = Annotated[Literal["true", "false", "wait_for"], BeforeValidator(scalar_as_text)]
+"""When changes can be found; YAML's own true and false will do."""
 
 
 class OpenSearchConfiguration(Configuration):
@@ -70,9 +73,7 @@ class BulkParameters(Configuration):
     """Parameters of every bulk request."""
 
     pipeline: Annotated[Text | None, Field(description="Ingest pipeline.")] = None
-    refresh: Annotated[
-        Literal["true", "false", "wait_for"] | None, Field(description="When written documents can be found.")
-    ] = None
+    refresh: Annotated[Refresh | None, Field(description="When written documents can be found.")] = None
     require_alias: Annotated[
         bool | None, Field(alias="require_alias", description="Whether the index must be an alias.")
     ] = None

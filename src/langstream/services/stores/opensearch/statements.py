@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from langstream.configuration.model import Configuration
 from langstream.services.stores.http import StoreClient, segment
+from langstream.services.stores.opensearch.configuration import Refresh
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "index": ("document",),
@@ -27,7 +28,7 @@ class Statement(Configuration):
     document: dict[str, Any] | None = None
     query: dict[str, Any] | None = None
     script: dict[str, Any] | str | None = None
-    refresh: Literal["true", "false", "wait_for"] | None = None
+    refresh: Refresh | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Statement:
