@@ -2,12 +2,13 @@
 
 The check is made on the very addresses that are connected to, after the name was resolved, so neither a redirect nor a
 name that changes its mind (DNS rebinding) leads inside. A host that was public once is never followed to a private
-address, even if the application names it.
+address, even if the application names it. Proxies are not used: what they connect to could not be checked.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+_NOBODYS = tuple(map(ipaddress.ip_network, ("192.88.99.0/24", "fec0::/10", "3fff::/20", "5f00::/16")))
+"""Of no use on the Internet, which not every version of `ipaddress` knows: old relays and sites, documentation."""
+_LIKE_AN_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 
 
 class RefusedAddress(OSError):
@@ -30,6 +34,8 @@ def is_public(text: str) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             address = inner
+    if any(address.version == network.version and address in network for network in _NOBODYS):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
@@ -42,10 +48,15 @@ class Guard:
         self._public: set[str] = set()
 
     def check_literal(self, host: str) -> None:
-        """Refuse a host that is itself a private IP address; names are checked when they are resolved."""
+        """Refuse a host that is itself a private IP address; names are checked when they are resolved.
+
+        Numbers that are no address in its usual form (`127.1`, `2130706433`) are refused: a system might resolve them.
+        """
         try:
             public = is_public(host)
         except ValueError:
+            if _LIKE_AN_ADDRESS.fullmatch(host):
+                raise RefusedAddress(f"{host} is neither a name nor an IP address in its usual form") from None
             return
         if not public and not self._allow_private and host not in self._named:
             raise RefusedAddress(_refusal(host, [host]))
