@@ -3,14 +3,17 @@
     python application.py DIRECTORY
 
 Each line of standard input is a number of replicas; members join their groups and leave them until there are so many.
-It ends with its standard input. `ready` is printed when everything runs for the first time.
+It ends with its standard input. SIGUSR1 has it tell what it is at. `ready` is printed when everything runs for the first
+time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -85,12 +88,20 @@ async def main(directory: Path) -> None:
         asyncio.create_task(keep(*each)) for each in zip(applications, queues, ready, strict=True)
     ]  # kept: tasks without a reference may vanish
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, tell_where)
     announcing = asyncio.create_task(announce(ready))
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         for queue in queues:
             queue.put_nowait(int(line))
     for task in (*keeping, announcing):
         task.cancel()
+
+
+def tell_where() -> None:
+    """What every task and thread is at, to find out what a run that got stuck waits for."""
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+    faulthandler.dump_traceback(all_threads=True)
 
 
 async def announce(ready: list[asyncio.Event]) -> None:

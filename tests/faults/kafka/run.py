@@ -75,6 +75,9 @@ def run(
             stage.finish()
         except (Trouble, RuntimeError) as error:
             trouble = str(error)
+            for runtime in stage.runtimes:
+                runtime.tell_where()
+            time.sleep(2)
             stage.load.stop()
         finally:
             stage.close()

@@ -65,6 +65,11 @@ class Runtime:
         self._process.stdin.write(f"{replicas}\n".encode())
         self._process.stdin.flush()
 
+    def tell_where(self) -> None:
+        """Have it write into its log what every task and thread is at."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGUSR1)
+
     def kill(self) -> None:
         """SIGKILL. Raises Trouble if it was not alive any more."""
         process = self._process

@@ -23,13 +23,15 @@ from langstream.topics.kafka.failures import MOVED, reason, topic_error
 from langstream.topics.kafka.feed import connect
 from langstream.topics.kafka.names import Names, alone, host
 from langstream.topics.kafka.sender import Acquaintance, Batch, let_go, produce
-from langstream.topics.kafka.threads import Threads
+from langstream.topics.kafka.threads import Overdue, Threads
 
 CALL_SECONDS: Final = 10.0
 PROBE_ATTEMPTS: Final = 3
 COMMIT_ATTEMPTS: Final = 3
 """Of `CALL_SECONDS` each: longer than a transaction may last, so that its fate is decided then."""
-
+GRACE_SECONDS: Final = 5.0
+"""A call that does not heed its own limit is given up after so long. `send_offsets_to_transaction` (librdkafka 2.x) has
+been seen not to, when the group's coordinator went away in the middle."""
 FENCED_SECONDS: Final = 60.0
 """The brokers themselves fence a transaction that took too long. Twice in this time, it is another process."""
 
@@ -113,11 +115,11 @@ class Transactions:
             for batch in sends:
                 await self._produce(client, batch)
             if positions:
-                await self._threads.run(client.send_offsets_to_transaction, positions, member, CALL_SECONDS)
+                await _ending(self._threads, client.send_offsets_to_transaction, positions, member)
         except KafkaException as error:
             raise await self._aborted(client, error) from error
         try:
-            await self._threads.run(_patiently, client.commit_transaction)
+            await _ending(self._threads, _patiently, client.commit_transaction, attempts=COMMIT_ATTEMPTS)
         except KafkaException as error:
             if reason(error).txn_requires_abort():
                 raise await self._aborted(client, error) from error
@@ -143,7 +145,7 @@ class Transactions:
             await self._drop()
             return Unfinished(error, again=False)
         try:
-            await self._threads.run(client.abort_transaction, CALL_SECONDS)
+            await _ending(self._threads, client.abort_transaction)
         except KafkaException as failure:
             _log.info("a transaction could not be taken back, the next one ends it: %s", reason(failure).str())
             await self._drop()
@@ -155,7 +157,7 @@ class Transactions:
                 self._name = self._names.take(f"{self._prefix}-{group}-{host()}-0")
             client = await self._threads.run(self._connected, self._own_name or self._name)
             try:
-                await self._threads.run(client.init_transactions, CALL_SECONDS)
+                await _ending(self._threads, client.init_transactions)
             except BaseException:
                 await self._threads.run(let_go, client)
                 raise
@@ -189,11 +191,21 @@ def _heed(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-def _patiently(call: Callable[..., None], *arguments: Any) -> None:
+async def _ending(threads: Threads, call: Callable[..., None], *arguments: Any, attempts: int = 1) -> None:
+    """Make a call about a transaction, whose last argument is its time limit. It ends, one way or the other."""
+    try:
+        limit = attempts * CALL_SECONDS + GRACE_SECONDS
+        await threads.run(call, *arguments, CALL_SECONDS, within_seconds=limit)
+    except Overdue as error:
+        _log.warning("%s, though its own limit is shorter; the client is given up", error)
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, str(error))) from None
+
+
+def _patiently(call: Callable[..., None], seconds: float) -> None:
     """In a thread: repeat what may be repeated."""
     for attempt in range(COMMIT_ATTEMPTS):
         try:
-            call(*arguments, CALL_SECONDS)
+            call(seconds)
             return
         except KafkaException as error:
             if not reason(error).retriable() or attempt + 1 == COMMIT_ATTEMPTS:
@@ -209,7 +221,7 @@ async def end_left_open(
     try:
         client = await threads.run(make, taken[-1])
         try:
-            await threads.run(client.init_transactions, CALL_SECONDS)
+            await _ending(threads, client.init_transactions)
         finally:
             await threads.run(let_go, client)
     except KafkaException as error:
@@ -229,7 +241,7 @@ async def transactions_allowed(make: Callable[[str], Producer], prefix: str, thr
         await threads.run(connect, client)
         for attempt in range(PROBE_ATTEMPTS):
             try:
-                await threads.run(client.init_transactions, CALL_SECONDS)
+                await _ending(threads, client.init_transactions)
                 break
             except KafkaException as error:
                 found = reason(error)
