@@ -3,8 +3,8 @@
     python application.py DIRECTORY
 
 Each line of standard input is a number of replicas; members join their groups and leave them until there are so many.
-It ends with its standard input. SIGUSR1 has it tell what it is at. `ready` is printed when everything runs for the first
-time.
+It ends with its standard input. SIGUSR1 has it tell what it is at. `ready` is printed when
+everything runs for the first time.
 """
 
 from __future__ import annotations

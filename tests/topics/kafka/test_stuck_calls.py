@@ -40,7 +40,7 @@ async def test_a_call_that_never_returns_costs_its_transaction_and_no_more(
             return (lambda *_: released.wait()) if name == stuck and made[0] is self else super().__getattribute__(name)
 
     def make(properties: Any, name: str) -> Producer:
-        client = cluster._client(Stuck, {**properties, "transactional.id": name})
+        client: Producer = cluster._client(Stuck, {**properties, "transactional.id": name})
         made.append(client)
         return client
 

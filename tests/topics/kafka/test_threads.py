@@ -87,7 +87,7 @@ async def test_closing_waits_for_what_is_under_way_and_ends_the_threads() -> Non
     sleeping = asyncio.create_task(threads.run(time.sleep, 0.05))
     await asyncio.sleep(0)
     await threads.close()
-    assert sleeping.done() or await sleeping is None
+    await sleeping
     await until(lambda: _count() <= before)
     with pytest.raises(RuntimeError, match="closed"):
         await threads.run(time.sleep, 0)
