@@ -30,8 +30,10 @@ _OPTIONS: Final = {
     "service-options": GatewayType.SERVICE,
 }
 _KEYS: Final = ("id", "type", "topic", "authentication", "parameters", *_OPTIONS, "events-topic")
+_CANCEL: Final = "cancel-after-seconds"
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 MAX_TIMEOUT_SECONDS: Final = 3600.0
+MAX_ABSENCE_SECONDS: Final = 3600.0
 
 
 def read_gateways(
@@ -163,17 +165,25 @@ class _Reader:
             self._entry.missing("chat-options", "A chat gateway needs its questions-topic and answers-topic.")
             return None
         options = self._options("chat-options")
-        options.only("questions-topic", "answers-topic", "headers")
+        options.only("questions-topic", "answers-topic", "headers", _CANCEL)
         questions, answers = (self._required_topic(options, key) for key in ("questions-topic", "answers-topic"))
         headers = self._headers(options)
-        return ChatOptions(questions, answers, headers) if questions and answers else None
+        if _CANCEL in options and all(rule.value is not None for rule in headers):
+            options.problem(
+                f"'{_CANCEL}' of {options.subject} needs a header by which the answers of one client are told from "
+                "those of others",
+                _CANCEL,
+                hint="Add one to headers, such as {key: session, value-from-parameters: session-id}.",
+            )
+        absence = self._absence(options)
+        return ChatOptions(questions, answers, headers, absence) if questions and answers else None
 
     def _service(self) -> ServiceOptions | None:
         if "service-options" not in self._entry:
             self._entry.missing("service-options", "A service gateway needs an agent-id, or both topics.")
             return None
         options = self._options("service-options")
-        options.only("agent-id", "input-topic", "output-topic", "headers", "timeout-seconds")
+        options.only("agent-id", "input-topic", "output-topic", "headers", "timeout-seconds", _CANCEL)
         agent = options.text("agent-id")
         headers = self._headers(options)
         timeout = self._timeout(options)
@@ -181,20 +191,29 @@ class _Reader:
             for key in ("input-topic", "output-topic"):
                 if key in options:
                     options.problem(f"{options.title} cannot have both 'agent-id' and '{key}'", key)
+            if _CANCEL in options:
+                options.problem(
+                    f"{options.title} cannot have both 'agent-id' and '{_CANCEL}'",
+                    _CANCEL,
+                    hint="Leave it out: the connection to the agent is closed as soon as the client has left.",
+                )
             return ServiceOptions(agent_id=agent, headers=headers, timeout_seconds=timeout)
+        absence = self._absence(options)
         source, target = (self._required_topic(options, key) for key in ("input-topic", "output-topic"))
         if not source or not target:
             return None
-        return ServiceOptions(input_topic=source, output_topic=target, headers=headers, timeout_seconds=timeout)
+        return ServiceOptions(
+            input_topic=source,
+            output_topic=target,
+            headers=headers,
+            timeout_seconds=timeout,
+            cancel_after_seconds=absence,
+        )
 
     def _timeout(self, options: Section) -> float:
-        written = options.value("timeout-seconds")
-        if written is None:
+        seconds = self._seconds(options, "timeout-seconds")
+        if seconds is None:
             return DEFAULT_TIMEOUT_SECONDS
-        try:
-            seconds = float(written) if not isinstance(written, bool) else -1.0
-        except (TypeError, ValueError):
-            seconds = -1.0
         if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
             options.problem(
                 f"'timeout-seconds' of {options.subject} must be a number above 0 and at most {MAX_TIMEOUT_SECONDS:g}",
@@ -202,6 +221,25 @@ class _Reader:
             )
             return DEFAULT_TIMEOUT_SECONDS
         return seconds
+
+    def _absence(self, options: Section) -> float | None:
+        seconds = self._seconds(options, _CANCEL)
+        if seconds is None or 0 <= seconds <= MAX_ABSENCE_SECONDS:
+            return seconds
+        options.problem(
+            f"'{_CANCEL}' of {options.subject} must be a number from 0 (at once) to {MAX_ABSENCE_SECONDS:g}", _CANCEL
+        )
+        return None
+
+    def _seconds(self, options: Section, key: str) -> float | None:
+        """The number as written; -1 for what is none."""
+        written = options.value(key)
+        if written is None:
+            return None
+        try:
+            return float(written) if not isinstance(written, bool) else -1.0
+        except (TypeError, ValueError):
+            return -1.0
 
     def _required_topic(self, options: Section, key: str) -> str | None:
         if key not in options:

@@ -189,22 +189,31 @@ class GatewayAuthentication:
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """Either the service agent to proxy to, or both topics. `timeout_seconds` limits one request."""
+    """Either the service agent to proxy to, or both topics. `timeout_seconds` limits one request.
+
+    `cancel_after_seconds`: what was asked is cancelled when its client has been away for so long; None: never.
+    """
 
     agent_id: str | None = None
     input_topic: str | None = None
     output_topic: str | None = None
     headers: tuple[HeaderRule, ...] = ()
     timeout_seconds: float = 30.0
+    cancel_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """The two topics of a conversation and the headers that tie questions to answers."""
+    """The two topics of a conversation and the headers that tie questions to answers.
+
+    `cancel_after_seconds`: what was asked is cancelled when all clients of these headers have been away for so long;
+    None: never.
+    """
 
     questions_topic: str
     answers_topic: str
     headers: tuple[HeaderRule, ...] = ()
+    cancel_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +233,19 @@ class Gateway:
     position: Position | None = field(default=None, compare=False)
     definition: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """As written in the file, for display and events; never with credentials."""
+
+    @property
+    def cancel_after_seconds(self) -> float | None:
+        """How long clients may be away before what they asked for is cancelled; None: for ever."""
+        options = self.chat or self.service
+        return options.cancel_after_seconds if options is not None else None
+
+    @property
+    def answers_topic(self) -> str | None:
+        """The topic that has the answers to what clients ask, where they ask."""
+        if self.chat is not None:
+            return self.chat.answers_topic
+        return self.service.output_topic if self.service is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,3 +92,4 @@ class RunningApplication:
             cluster=self.cluster,
             service_address=self.deployment.service_address,
         )
+            cancellations=self.plan.cancellations,

@@ -14,6 +14,7 @@ from langstream.deploy.collector import CalmCollector
 from langstream.deploy.topics import create_topics, delete_topics
 from langstream.errors import ApplicationRefused, Problem
 from langstream.planner.plan import ExecutionPlan, Node
+from langstream.runtime.announcements import Announcements
 from langstream.runtime.directories import StateDirectories
 from langstream.runtime.members import Surroundings
 from langstream.runtime.metrics import Meters
@@ -54,6 +55,8 @@ class LocalDeployment:
 
     async def setup(self) -> None:
         """Create topics, then assets, as far as the plan asks for it. Raises what is in the way."""
+        listens = plan.cancellations is not None and any(node.answers for node in self._nodes)
+        self._announcements = Announcements(cluster, plan.cancellations or "") if listens else None
         await create_topics(self.plan, self.cluster.admin)
         if self.plan.assets:
             await create_assets(self.plan, self._directories.root())
@@ -68,6 +71,8 @@ class LocalDeployment:
         surroundings = self._surroundings(self._meters)
         self._supervisors = [Supervisor(node, surroundings, self._limits) for node in self._nodes]
         await asyncio.gather(*(supervisor.start() for supervisor in self._supervisors))
+        if self._announcements is not None:
+            self._announcements.start()
         self._collector.enter()
 
     async def stop(self, deadline_seconds: float = 30.0) -> None:
@@ -116,6 +121,8 @@ class LocalDeployment:
         self._running = False
 
     def _surroundings(self, meters: Meters) -> Surroundings:
+        if self._announcements is not None:
+            await self._announcements.close()
         plan, application = self.plan, self.plan.application
         return Surroundings(
             application_id=plan.application_id,
@@ -133,6 +140,7 @@ class LocalDeployment:
             redact=Redactor.of(application, (agent.configuration for node in plan.nodes for agent in node.agents)),
         )
 
+            announcements=self._announcements,
 
 def _chosen(plan: ExecutionPlan, only_agent: str | None) -> tuple[Node, ...]:
     if only_agent is None:

@@ -15,7 +15,8 @@ class Target:
     """One deployed application.
 
     `topics` names the topics that clients may reach: those declared in its files. `service_address` gives the base
-    URL of a service agent that runs now, or None.
+    URL of a service agent that runs now, or None. `cancellations` is the topic on which its nodes are told what nobody
+    waits for, if a gateway cancels.
     """
 
     tenant: str
@@ -24,6 +25,7 @@ class Target:
     topics: frozenset[str]
     cluster: TopicCluster
     service_address: Callable[[str], str | None]
+    cancellations: str | None = None
 
     def declaration(self, topic: str) -> Topic | None:
         """The declaration of the topic, from whichever module has it."""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from starlette.requests import HTTPConnection
 
 from langstream.application.model import GatewayType, HeaderRule
+from langstream.gateway.announcer import Announcer
 from langstream.gateway.authentication.contract import RequestInfo
 from langstream.gateway.authentication.door import Door
 from langstream.gateway.call import Call, find, gateway_of
@@ -18,6 +19,7 @@ from langstream.gateway.filters import Filter
 from langstream.gateway.headers import Resolved, resolve_all
 from langstream.gateway.metrics import GatewayMetrics
 from langstream.gateway.outbound import Outbound
+from langstream.gateway.presence import Presence
 from langstream.gateway.producers import ProducerCache
 from langstream.gateway.producing import Writer
 from langstream.gateway.query import read_query
@@ -45,10 +47,14 @@ class Gateway:
         self.door = Door(settings, self.outbound)
         self.stopping = asyncio.Event()
         """Set when the server stops: streams end, so that nobody has to wait for them."""
+        self._announcer = Announcer(self.producers, metrics)
+        self.presence = Presence(self._announcer, self.stopping)
 
     async def close(self) -> None:
         """Release everything."""
         self.stopping.set()
+        self.presence.close()
+        await self._announcer.close()
         await self.events.close()
         await self.tails.close()
         await self.producers.close()

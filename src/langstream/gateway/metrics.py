@@ -26,6 +26,9 @@ class GatewayMetrics:
             "langstream_gateway_sessions", "Clients connected now, by type of gateway", ["type"], registry=registry
         )
         self.produced = Counter("langstream_gateway_produced_records", "Records written for clients", registry=registry)
+        self.cancellations = Counter(
+            "langstream_gateway_cancellations", "Announcements that nobody waits for answers", registry=registry
+        )
         self.tail_records = Counter(
             "langstream_gateway_tail_records", "Records read once for all sessions of a topic", registry=registry
         )

@@ -8,7 +8,7 @@ the events topic knows, before the handshake is answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 import orjson
@@ -41,6 +41,7 @@ class Sockets:
         call = await gateway.admit(websocket, GatewayType.PRODUCE)
         async with AsyncExitStack() as stack:
             headers = gateway.headers(call, call.gateway.headers)
+            await stack.enter_async_context(gateway.presence.attend(call, Filter(headers)))
             writer = await stack.enter_async_context(gateway.writer(call, call.gateway.topic, headers))
             await stack.enter_async_context(gateway.session(call))
             await websocket.accept()
@@ -51,7 +52,9 @@ class Sockets:
         gateway = self._gateway
         call = await gateway.admit(websocket, GatewayType.CONSUME)
         async with AsyncExitStack() as stack:
-            subscription = gateway.subscription(call, call.gateway.topic, consume_filter(call), call.position())
+            filter = consume_filter(call)
+            await stack.enter_async_context(gateway.presence.attend(call, filter))
+            subscription = gateway.subscription(call, call.gateway.topic, filter, call.position())
             await stack.enter_async_context(subscription)
             await stack.enter_async_context(gateway.session(call))
             await websocket.accept()
@@ -64,12 +67,14 @@ class Sockets:
         chat = chat_options(call)
         async with AsyncExitStack() as stack:
             headers = gateway.headers(call, chat.headers)
+            attendance = await stack.enter_async_context(gateway.presence.attend(call, Filter(headers)))
             answers = gateway.subscription(call, chat.answers_topic, Filter(headers), call.position())
             await stack.enter_async_context(answers)
             writer = await stack.enter_async_context(gateway.writer(call, chat.questions_topic, headers))
             await stack.enter_async_context(gateway.session(call))
             await websocket.accept()
-            await first_of(self._push_answers(websocket, answers), self._take_messages(websocket, writer))
+            taking = self._take_messages(websocket, writer, attendance.asked)
+            await first_of(self._push_answers(websocket, answers), taking)
 
     # --- pushing ------------------------------------------------------------------------------------------------------
 
@@ -99,12 +104,15 @@ class Sockets:
 
     # --- taking -------------------------------------------------------------------------------------------------------
 
-    async def _take_messages(self, websocket: WebSocket, writer: Writer) -> None:
-        """Until the client leaves; what it sent before is still written."""
+    async def _take_messages(
+        self, websocket: WebSocket, writer: Writer, asked: Callable[[], None] = lambda: None
+    ) -> None:
+        """Until the client leaves; what it sent before is still written. `asked` is told of every batch."""
         intake = Intake(self._gateway.settings.max_message_bytes)
         receiving = asyncio.create_task(self._receive(websocket, intake))
         try:
             while texts := await intake.take():
+                asked()
                 replies = await self._write(writer, texts)
                 await self._reply(websocket, replies)
         finally:

@@ -52,7 +52,9 @@ class Streams:
         await body_within(request, gateway.settings.max_body_bytes)
         async with AsyncExitStack() as stack:
             position = call.position(request.headers.get("last-event-id"))
-            subscription = gateway.subscription(call, call.gateway.topic, consume_filter(call), position)
+            filter = consume_filter(call)
+            await stack.enter_async_context(gateway.presence.attend(call, filter))
+            subscription = gateway.subscription(call, call.gateway.topic, filter, position)
             await stack.enter_async_context(subscription)
             await stack.enter_async_context(gateway.session(call))
 
@@ -73,11 +75,13 @@ class Streams:
         message = message_of_body(request.headers.get("content-type"), body)
         async with AsyncExitStack() as stack:
             headers = gateway.headers(call, chat.headers)
+            attendance = await stack.enter_async_context(gateway.presence.attend(call, Filter(headers)))
             answers = gateway.subscription(call, chat.answers_topic, Filter(headers), call.position())
             await stack.enter_async_context(answers)
             writer = await stack.enter_async_context(gateway.writer(call, chat.questions_topic, headers))
             record = writer.record(message)
             await stack.enter_async_context(gateway.session(call))
+            attendance.asked()
             await writer.write([record])
             gateway.metrics.produced.inc()
 
@@ -85,6 +89,7 @@ class Streams:
                 yield event(orjson.dumps(outcome(None)).decode(), name="status")
                 async for text in answer_events(gateway, answers, gateway.settings.answer_timeout_seconds):
                     yield text
+                attendance.answered()
 
             await send_stream(gateway, request, send, events())
         return None

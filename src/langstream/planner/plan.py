@@ -23,7 +23,8 @@ from langstream.errors import Problem
 
 @dataclass(frozen=True, slots=True)
 class PlannedTopic:
-    """A topic of the plan. Implicit ones join agents that could not be fused, or take dead letters of such."""
+    """A topic of the plan. Implicit ones join agents that could not be fused, take dead letters of such, or tell nodes
+    of cancellations."""
 
     name: str
     creation_mode: CreationMode
@@ -66,6 +67,7 @@ class Node:
 
     `dead_letter` is the topic for records that failed for good, set only where `errors.on_failure` is dead-letter and
     the node reads a topic. `group` is the consumer group. `disks` has the ids of members with persistent state.
+    `answers` are the answers topics, of gateways that cancel, to which the node's results lead.
     """
 
     id: str
@@ -79,6 +81,7 @@ class Node:
     resources: ResourcesSpec
     errors: ErrorsSpec
     disks: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
 
     @property
     def component_type(self) -> ComponentType:
@@ -108,6 +111,8 @@ class ExecutionPlan:
     nodes: tuple[Node, ...]
     warnings: tuple[Problem, ...] = ()
     """What is allowed but probably not meant: resources nobody uses that are wrong, agents that read nothing."""
+    cancellations: str | None = None
+    """The topic over which gateways tell nodes what nobody waits for any more, if a gateway asks for that."""
 
     def topic(self, name: str) -> PlannedTopic:
         """The topic of that name. Raises KeyError."""

@@ -15,6 +15,7 @@ from langstream.application.redaction import Redaction
 from langstream.configuration.validation import did_you_mean
 from langstream.errors import ApplicationRefused, Problem
 from langstream.planner.assets import plan_assets
+from langstream.planner.cancellation import cancellation_topic, plan_cancellation
 from langstream.planner.catalogue import Catalogue
 from langstream.planner.fusion import fuse
 from langstream.planner.identifiers import KUBERNETES, check_agent_ids, check_application_id
@@ -86,14 +87,19 @@ class _Planner:
             for node in self._nodes(module, pipeline)
         ]
         self._check_service_gateways(nodes)
+        name = cancellation_topic(self.tenant, self.id)
+        gateways = self.application.gateways
+        cancellation = plan_cancellation(gateways, nodes, declared, name, self.problems, self.warnings)
+        own = () if cancellation.topic is None else (cancellation.topic,)
         return ExecutionPlan(
             application_id=self.id,
             tenant=self.tenant,
             application=self.application,
-            topics=planned_topics(declared, nodes, self.joints),
+            topics=(*planned_topics(declared, nodes, self.joints), *own),
             assets=assets,
-            nodes=tuple(nodes),
+            nodes=cancellation.nodes,
             warnings=self._all_warnings(),
+            cancellations=None if cancellation.topic is None else name,
         )
 
     def _check_clusters(self) -> None:

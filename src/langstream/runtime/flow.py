@@ -17,6 +17,7 @@ from typing import Any, Final
 from langstream.application.model import OnFailure
 from langstream.errors import AgentFailed, TopicNotFound
 from langstream.records import Dispatched, SimpleRecord
+from langstream.runtime.cancelling import Cancelling
 from langstream.runtime.delivery import Delivery
 from langstream.runtime.intake import Intake, SourceIntake, TopicIntake
 from langstream.runtime.lanes import Lanes
@@ -71,6 +72,8 @@ class Flow:
         )
         for index, stage in enumerate(self.stages):
             stage.restarts = not stage.worker.sink and not all(worker.synchronous for worker in workers[:index])
+        self.cancelling: Cancelling | None = None
+        """Drops records that nobody waits for any more; set before the first one is read."""
         self.counts = counts
         self.in_flight = 0
         self.failed = False
@@ -150,6 +153,8 @@ class Flow:
         for unit in units:
             batch.tracker.add(unit)
         items = [Item(unit, record) for unit, record in zip(units, batch.records, strict=True)]
+        if self.cancelling is not None:
+            items = self.cancelling.screened(items)
         if self.lanes is not None:
             self.lanes.admit(items)
             return
@@ -315,14 +320,14 @@ class Flow:
         failure = Failure(name, error, attempts, partition, unit.offset if partition else None)
         self._report(failure)
         if self._policy.on_failure is OnFailure.SKIP:
-            self._abandon(unit)
+            unit.abandon()
             return True
         if isinstance(self._intake, SourceIntake):
             self.undecided += 1
             self._begin(self._ask_source(self._intake, unit, failure, decided))
             return False
         if self._policy.on_failure is OnFailure.DEAD_LETTER and self._ends.dead_letter is not None:
-            self._abandon(unit)
+            unit.abandon()
             letter = failure.dead_letter(plain(unit.sources[0]), self._redact)
             self.delivery.emit(carrier or unit, self._ends.dead_letter, [letter])
             if worker is not None:
@@ -330,10 +335,6 @@ class Flow:
             return True
         self._fail(failure)
         return False
-
-    def _abandon(self, unit: Unit) -> None:
-        unit.abandoned = True
-        unit.outputs.clear()
 
     async def _ask_source(
         self, source: SourceIntake, unit: Unit, failure: Failure, decided: Callable[[], None] | None
@@ -345,7 +346,7 @@ class Flow:
         except Exception:
             self._fail(failure)
             return
-        self._abandon(unit)
+        unit.abandon()
         self.undecided -= 1
         if decided is not None:
             decided()

@@ -75,6 +75,16 @@ class Lanes:
         unit.parked.clear()
         self._timers[unit] = asyncio.get_running_loop().call_later(delay_seconds, self._begin_anew, unit)
 
+    def holds(self, unit: Unit) -> bool:
+        """The record waits to enter, or has not passed the whole node."""
+        return unit.lane is not None or unit in self._timers
+
+    def end_cancelled(self) -> None:
+        """Cancelled records do not wait for their next attempt."""
+        for unit in [unit for unit in self._timers if unit.cancelled]:
+            self._timers[unit].cancel()
+            self._begin_anew(unit)
+
     def cancel(self) -> None:
         """No more attempts."""
         for timer in self._timers.values():

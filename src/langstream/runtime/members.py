@@ -11,6 +11,7 @@ from typing import Any
 from langstream.errors import AgentFailed
 from langstream.planner.plan import Node, PlannedAgent
 from langstream.records import Record
+from langstream.runtime.announcements import Announcements
 from langstream.runtime.directories import StateDirectories
 from langstream.runtime.metrics import AgentCounts, AgentMetrics, Meters
 from langstream.runtime.policy import Redactor
@@ -49,6 +50,8 @@ class Surroundings:
     redact: Redactor = field(default_factory=Redactor, repr=False)
     shared: Shared = field(default_factory=Shared, repr=False)
 
+    announcements: Announcements | None = field(default=None, repr=False)
+    """What gateways cancel, where one of them does."""
 
 class DirectWriter:
     """Sends at once, outside of the node's transactions. The producer is opened when it is first needed."""

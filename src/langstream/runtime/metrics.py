@@ -113,6 +113,7 @@ class Numbers:
     errors: int = 0
     retries: int = 0
     dead_letters: int = 0
+    cancelled: int = 0
 
     def add(self, other: Numbers) -> None:
         """Sum up."""
@@ -121,6 +122,7 @@ class Numbers:
         self.errors += other.errors
         self.retries += other.retries
         self.dead_letters += other.dead_letters
+        self.cancelled += other.cancelled
 
 
 class AgentCounts:
@@ -133,6 +135,7 @@ class AgentCounts:
         self._errors = meters.counter("agent_errors", "Failed attempts.", agent_id)
         self._retries = meters.counter("agent_retries", "Further attempts after a failed one.", agent_id)
         self._dead_letters = meters.counter("agent_dead_letters", "Records sent to the dead-letter topic.", agent_id)
+        self._cancelled = meters.counter("agent_cancelled", "Records that nobody waited for any more.", agent_id)
         self._seconds = meters.histogram("agent_processing_seconds", "Time per batch.", agent_id)
 
     def processed(self, records: int, seconds: float) -> None:
@@ -160,6 +163,11 @@ class AgentCounts:
         """A record went to the dead-letter topic."""
         self.numbers.dead_letters += 1
         self._dead_letters.inc()
+
+    def cancelled(self, records: int) -> None:
+        """Nobody waits for these records any more."""
+        self.numbers.cancelled += records
+        self._cancelled.inc(records)
 
 
 class NodeCounts:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from langstream.errors import AgentFailed, TopicError
 from langstream.planner.plan import Node, PlannedAgent
+from langstream.runtime.cancelling import Cancelling
 from langstream.runtime.flow import Ends, Flow
 from langstream.runtime.intake import POLL_SECONDS, Intake, NoIntake, SourceIntake, TopicIntake
 from langstream.runtime.members import Members, Surroundings
@@ -147,12 +148,15 @@ class Replica:
         )
         await producer.start()
         try:
+            flow.cancelling = self._cancelling(flow, intake)
             await intake.start()
             try:
                 await self._work(flow, intake)
             finally:
                 await intake.close()
         finally:
+            if flow.cancelling is not None:
+                flow.cancelling.close()
             await _closed(producer)
 
     async def _work(self, flow: Flow, intake: Intake) -> None:
@@ -252,6 +256,13 @@ class Replica:
             return NoIntake()
         options = self._around.topic_options.get(self.node.input, {})
         return TopicIntake(self._around.cluster, self.node.input, self.node.group, options, self._dropped)
+
+    def _cancelling(self, flow: Flow, intake: Intake) -> Cancelling | None:
+        """Where a gateway cancels what this node works for. Synchronous nodes are through before they could hear it."""
+        announcements, answers = self._around.announcements, self.node.answers
+        if announcements is None or not answers or flow.straight or not isinstance(intake, TopicIntake):
+            return None
+        return Cancelling(flow, intake, announcements, answers)
 
     def _dropped(self, tracker: Any) -> None:
         if self.flow is not None:

@@ -17,7 +17,7 @@ from langstream.errors import RecordError
 from langstream.runtime.policy import Policy
 from langstream.runtime.unit import Item, Unit
 from langstream.runtime.worker import Answer, Crash, Worker
-from langstream.sdk.contract import NotAttempted
+from langstream.sdk.contract import CANCELLED, NotAttempted
 
 
 class Owner(Protocol):
@@ -63,7 +63,9 @@ class Stage:
         self._busy: set[bytes] = set()
         self._parked: dict[bytes, list[tuple[int, Item]]] = {}
         self._held: Counter[bytes | None] = Counter()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], list[Item]] = {}
+        self._ended: set[asyncio.Task[None]] = set()
+        """Calls whose records were cancelled: what they answer does not count."""
         self._deferred: list[Item] = []
         self._timers: dict[Item, asyncio.TimerHandle] = {}
         self._oldest: float | None = None
@@ -78,6 +80,10 @@ class Stage:
     def retrying(self) -> int:
         """Records that wait for their next attempt."""
         return len(self._timers)
+
+    def holds(self, unit: Unit) -> bool:
+        """Some record of the unit is inside."""
+        return unit in self._units
 
     # --- entering ---------------------------------------------------------------------------------------------------
 
@@ -192,22 +198,41 @@ class Stage:
 
     def _begin(self, items: list[Item]) -> None:
         call = asyncio.get_running_loop().create_task(self._call(items))
-        self._calls.add(call)
+        self._calls[call] = items
         call.add_done_callback(self._called)
 
     async def _call(self, items: list[Item]) -> None:
         places = [item.place for item in items] if self.worker.placed else ()
         answer = await self.worker.acall([item.record for item in items], places)
         task = asyncio.current_task()
+        if task in self._ended:  # the agent took no notice
+            return
         if task is not None:
-            self._calls.discard(task)
+            self._calls.pop(task, None)
         self._settle(items, answer)
         self.pump()
 
     def _called(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
+        items = self._calls.pop(call, [])
         if not call.cancelled() and (error := call.exception()) is not None:
             self._owner.broke(error)
+        elif call in self._ended:
+            self._ended.remove(call)
+            self._owner.progressed()
+            self._free(items)
+            self._finish_all(items)
+            self.pump()
+
+    def end_cancelled(self) -> None:
+        """Cancelled records are not worked on any longer, as far as the agent can be interrupted."""
+        for call, items in self._calls.items():
+            if self.worker.interruptible and all(item.unit.cancelled for item in items) and call not in self._ended:
+                self._ended.add(call)
+                call.cancel(CANCELLED)
+        for item in [item for item in self._timers if item.unit.cancelled]:
+            self._timers[item].cancel()
+            self._retry(item)
+        self.pump()
 
     # --- outcomes ---------------------------------------------------------------------------------------------------
 
@@ -250,7 +275,8 @@ class Stage:
         return self._failed(item, results)
 
     def _failed(self, item: Item, error: Exception) -> bool:
-        self.worker.counts.failed()
+        if not item.unit.cancelled:
+            self.worker.counts.failed()
         if item.dead:
             item.finished = True
             return True

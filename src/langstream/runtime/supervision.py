@@ -41,6 +41,7 @@ class MemberStatus:
     errors: int = 0
     retries: int = 0
     dead_letters: int = 0
+    cancelled: int = 0
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,6 +61,7 @@ class NodeStatus:
     errors: int = 0
     retries: int = 0
     dead_letters: int = 0
+    cancelled: int = 0
     lag: int | None = None
     last_error: str | None = None
     restarts: int = 0
@@ -219,6 +221,7 @@ class Supervisor:
             errors=sum(member.errors for member in members),
             retries=sum(member.retries for member in members),
             dead_letters=sum(member.dead_letters for member in members),
+            cancelled=sum(member.cancelled for member in members),
             lag=sum(lags) if lags else None,
             last_error=next((each.last_error for each in self._replicas if each.last_error), None),
             restarts=sum(supervised.restarts for supervised in self._replicas),
@@ -251,5 +254,6 @@ class Supervisor:
             numbers.errors,
             numbers.retries,
             numbers.dead_letters,
+            numbers.cancelled,
             info,
         )

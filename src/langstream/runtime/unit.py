@@ -63,6 +63,7 @@ class Unit:
         "abandoned",
         "anew",
         "attempts",
+        "cancelled",
         "lane",
         "life",
         "next_offset",
@@ -81,6 +82,8 @@ class Unit:
         self.pending = 1
         self.outputs: Outputs = []
         self.abandoned = False
+        self.cancelled = False
+        """Abandoned without a failure: nobody waits for it."""
         self.trace: Trace | None = None
         self.life = 0
         """How often the record was sent through the node from the beginning; results of earlier lives do not count."""
@@ -102,6 +105,16 @@ class Unit:
     def dead(self) -> bool:
         """Whether further work on it would be thrown away."""
         return self.abandoned or self.tracker.dropped
+
+    def abandon(self) -> None:
+        """None of its results go on."""
+        self.abandoned = True
+        self.outputs.clear()
+
+    def cancel(self) -> None:
+        """The same, without a failure."""
+        self.cancelled = True
+        self.abandon()
 
 
 class Batch:

@@ -42,6 +42,7 @@ class Worker:
         self.synchronous = isinstance(agent, Processor)
         self.sink = isinstance(agent, Sink)
         self.placed = isinstance(agent, PlacedProcessor)
+        self.interruptible = isinstance(agent, AsyncProcessor) and agent.interruptible
 
     @property
     def batching(self) -> Batching:

@@ -15,11 +15,12 @@ Everything runs on one event loop. Agents that block must hop to a thread themse
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from langstream.records import Record, SimpleRecord
 from langstream.sdk.sharing import Shared
@@ -39,6 +40,17 @@ class NotAttempted(Exception):
 
 
 class Counter(Protocol):
+CANCELLED: Final = "nobody waits for the record any more"
+
+
+def nobody_waits(error: asyncio.CancelledError) -> bool:
+    """Why a call was cancelled: True where its records were, for good; False where the node stops, and gets them again.
+
+    An agent that began something for others to see tells them then that it ends here. It must raise the error again.
+    """
+    return CANCELLED in error.args
+
+
     """A metric that only grows; labels are bound already."""
 
     def inc(self, amount: float = 1) -> None:
@@ -192,6 +204,9 @@ class AsyncProcessor(BaseAgent, ABC):
     batching: Batching = Batching()
 
     @abstractmethod
+    interruptible: bool = False
+    """A call may be cancelled though the node goes on, where nobody waits for any of its records any more: see
+    `nobody_waits`. Otherwise such a call is let run to its end, and its results are thrown away."""
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """One outcome per record, in order."""
 

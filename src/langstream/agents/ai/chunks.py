@@ -6,18 +6,26 @@ once and the topic is not flooded later. Records leave in order: each is acknowl
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from langstream.agents.working_record import ResultField, WorkingRecord
 from langstream.errors import LangStreamError
 from langstream.records import SimpleRecord
-from langstream.sdk.contract import TopicWriter
+from langstream.sdk.contract import TopicWriter, nobody_waits
 from langstream.services.ai.contract import Chunk
 
 LOG = logging.getLogger(__name__)
+
+CANCELLED: Final = "stream-cancelled"
+"""On the last record of an answer that was not finished, because nobody waited for it."""
+FAREWELL_SECONDS: Final = 5.0
+"""For that record: the answers that wait for this one are not to wait for a broker that is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,20 @@ class Publisher(Protocol):
     async def finish(self) -> None:
         """The answer is complete."""
 
+    async def break_off(self) -> None:
+        """It will never be: tell those who have seen a part of it."""
+
+
+@asynccontextmanager
+async def cancellable(publisher: Publisher) -> AsyncIterator[None]:
+    """Where the block is cancelled because nobody waits for the answer, its readers are told."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if nobody_waits(error):
+            await publisher.break_off()
+        raise
+
 
 class NoPublisher:
     """Where nobody listens."""
@@ -64,6 +86,9 @@ class NoPublisher:
         """Forget it."""
 
     async def finish(self) -> None:
+        """Nothing to do."""
+
+    async def break_off(self) -> None:
         """Nothing to do."""
 
 
@@ -104,11 +129,22 @@ class ChunkPublisher:
         """Write what is left, as the last record."""
         await self._write(last=True)
 
-    async def _write(self, *, last: bool) -> None:
+    async def break_off(self) -> None:
+        """Write what is left as the last record, and that it is none of a whole answer. Nothing where nobody has seen
+        a piece."""
+        if not self.sent:
+            return
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._write(last=True, cancelled=True)
+        except TimeoutError:
+            LOG.warning("The end of a cancelled answer could not be written to topic %r in time", self.stream.topic)
+
+    async def _write(self, *, last: bool, cancelled: bool = False) -> None:
         """A topic that cannot be written costs the reader chunks, which the gap in `stream-index` shows, not the
         answer."""
         self._answer_id = self._answer_id or str(uuid.uuid4())
-        message = self._message("".join(self._texts), last=last)
+        message = self._message("".join(self._texts), last=last, cancelled=cancelled)
         self._texts.clear()
         self._threshold = min(self._threshold * 2, self.stream.most)
         try:
@@ -116,7 +152,7 @@ class ChunkPublisher:
         except LangStreamError as error:
             LOG.warning("A piece of an answer could not be written to topic %r: %s", self.stream.topic, error)
 
-    def _message(self, text: str, *, last: bool) -> SimpleRecord:
+    def _message(self, text: str, *, last: bool, cancelled: bool) -> SimpleRecord:
         self.sent += 1
         working = WorkingRecord(self.record)
         working.destination_topic = None
@@ -124,4 +160,6 @@ class ChunkPublisher:
         working.set_property("stream-id", self._answer_id)
         working.set_property("stream-index", str(self.sent))
         working.set_property("stream-last-message", "true" if last else "false")
+        if cancelled:
+            working.set_property(CANCELLED, "true")
         return working.to_record()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from langstream.agents.ai.chunks import ChunkStream, NoPublisher, Publisher
+from langstream.agents.ai.chunks import ChunkStream, NoPublisher, Publisher, cancellable
 from langstream.agents.ai.exchange import Exchange
 from langstream.agents.ai.memory import MemoryOptions
 from langstream.agents.ai.model_call import Answer, ModelCall
@@ -27,6 +27,7 @@ class CompletionAgent(PlacedProcessor):
     """Base of both agents. Subclasses render the prompt and say what is asked."""
 
     agent_type: str
+    interruptible = True
     task: str
 
     def __init__(self, configuration: CompletionConfiguration, memory: MemoryOptions | None = None) -> None:
@@ -127,7 +128,8 @@ class CompletionAgent(PlacedProcessor):
     async def converse(self, prompt: Sequence[Any], working: WorkingRecord, exchange: Exchange) -> Answer:
         """Ask for the answer, as often as it takes, and store what came of it."""
         publisher = self.publisher(exchange.record)
-        call, answer = await self.reply(self.request(prompt), working, exchange, publisher)
+        async with cancellable(publisher):
+            call, answer = await self.reply(self.request(prompt), working, exchange, publisher)
         if self._structure is None:
             self._store(working, answer.text)
         else:
@@ -136,8 +138,10 @@ class CompletionAgent(PlacedProcessor):
             except Mismatch as mismatch:
                 if not can_be_repaired(answer):
                     raise missed(answer, mismatch, repaired=False) from None
-                publisher = self.publisher(exchange.record)
-                answer, found = await self._repaired(corrected(call, answer, mismatch), working, exchange, publisher)
+                async with cancellable(publisher):
+                    publisher = self.publisher(exchange.record)
+                    call = corrected(call, answer, mismatch)
+                    answer, found = await self._repaired(call, working, exchange, publisher)
             self._store(working, found)
         await publisher.finish()
         return answer
@@ -154,7 +158,8 @@ class CompletionAgent(PlacedProcessor):
         """The second answer, streamed anew. Raises RecordError where it misses the schema again."""
         assert self._structure is not None
         self._repairs.inc()
-        _, answer = await self.reply(call, working, exchange, publisher)
+        async with cancellable(publisher):
+            _, answer = await self.reply(call, working, exchange, publisher)
         try:
             return answer, self._structure.read(answer.text)
         except Mismatch as mismatch:

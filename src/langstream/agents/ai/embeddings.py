@@ -99,6 +99,8 @@ class Job:
 class ComputeEmbeddings(AsyncProcessor):
     """One request per batch. A record that cannot be prepared, or whose text the service refuses, fails alone."""
 
+    interruptible = True
+
     def __init__(self, configuration: EmbeddingsConfiguration) -> None:
         waits = configuration.flush_interval > 0
         self.batching = Batching(

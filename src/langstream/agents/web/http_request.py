@@ -49,6 +49,7 @@ class HttpRequest(AsyncProcessor):
             configuration.query_string,
             configuration.body,
         )
+        self.interruptible = configuration.method in _SAFE
         ordering: Any = "emission" if configuration.method in _SAFE else "serial"
         self.batching = Batching(max_records=1, concurrency=configuration.concurrency, ordering=ordering)
 

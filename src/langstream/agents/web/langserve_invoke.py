@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from langstream.agents.ai.chunks import ChunkStream, NoPublisher, Publisher
+from langstream.agents.ai.chunks import ChunkStream, NoPublisher, Publisher, cancellable
 from langstream.agents.ai.options import FieldName
 from langstream.agents.declaration import AgentType, ComponentType
 from langstream.agents.transform.results import json_member
@@ -77,6 +77,8 @@ class LangServeConfiguration(WebConfiguration):
 
 class LangServeInvoke(AsyncProcessor):
     """Asks the chain about each record."""
+
+    interruptible = True
 
     def __init__(self, configuration: LangServeConfiguration) -> None:
         self.batching = Batching(max_records=1, concurrency=configuration.concurrency, ordering="serial")
@@ -150,7 +152,11 @@ class LangServeInvoke(AsyncProcessor):
         """The whole answer, of which the pieces are published as they come."""
         publisher: Publisher = self._chunks.publisher(record) if self._chunks is not None else NoPublisher()
         texts: list[str] = []
-        async with self._client.open(request) as response, aclosing(self._pieces(request.url, response)) as pieces:
+        async with (
+            cancellable(publisher),
+            self._client.open(request) as response,
+            aclosing(self._pieces(request.url, response)) as pieces,
+        ):
             async for text in pieces:
                 texts.append(text)
                 await publisher.add(Chunk(text))
