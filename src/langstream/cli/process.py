@@ -20,6 +20,7 @@ from langstream.control.files import ApplicationFiles
 from langstream.control.running import RunningApplication
 from langstream.gateway.server import GatewaySettings, Server, create_gateway, serve
 from langstream.planner.plan import ExecutionPlan
+from langstream.runtime.traces import open_traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Process:
         self._metrics = CollectorRegistry()
         self._listening = listening
         _require_free(listening.host, (listening.gateway_port, listening.control_port))
-        self._running = RunningApplication(files, plan, self._metrics)
+        self._running = RunningApplication(files, plan, self._metrics, open_traces())
         self._watch = watch
 
     async def serve(self, stopping: asyncio.Event, started: float) -> None:

@@ -11,6 +11,7 @@ from langstream.control.files import ApplicationFiles
 from langstream.deploy.local import LocalDeployment
 from langstream.gateway.server import Target
 from langstream.planner.plan import ExecutionPlan
+from langstream.runtime.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -18,11 +19,14 @@ log = logging.getLogger(__name__)
 class RunningApplication:
     """Starts, stops and replaces the deployment of one application. A gateway directory of one entry."""
 
-    def __init__(self, files: ApplicationFiles, plan: ExecutionPlan, metrics: CollectorRegistry) -> None:
+    def __init__(
+        self, files: ApplicationFiles, plan: ExecutionPlan, metrics: CollectorRegistry, traces: Traces | None = None
+    ) -> None:
         self.files = files
         self.plan = plan
         self.cluster = open_cluster(plan.application.instance.streaming, files.data_directory)
         self._metrics = metrics
+        self._traces = traces or Traces()
         self.deployment = self._deployment(plan)
         self._ready = False
 
@@ -33,6 +37,7 @@ class RunningApplication:
             data_directory=self.files.data_directory,
             registry=self._metrics,
             only_agent=self.files.only_agent,
+            tracer=self._traces.tracer,
         )
 
     async def start(self) -> None:
@@ -49,6 +54,7 @@ class RunningApplication:
             await self.deployment.stop(deadline_seconds)
         finally:
             await self.cluster.close()
+            await self._traces.close()
 
     async def reload_code(self) -> None:
         """Start the nodes again with fresh code of the application's own agents."""
@@ -91,5 +97,5 @@ class RunningApplication:
             topics=declared,
             cluster=self.cluster,
             service_address=self.deployment.service_address,
-        )
             cancellations=self.plan.cancellations,
+        )

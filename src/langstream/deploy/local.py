@@ -22,6 +22,7 @@ from langstream.runtime.policy import Redactor
 from langstream.runtime.replica import Limits
 from langstream.runtime.supervision import NodeStatus, Supervisor
 from langstream.sdk.contract import Resource
+from langstream.sdk.tracing import NoTracer, Tracer
 from langstream.topics.contract import TopicCluster
 
 
@@ -41,22 +42,24 @@ class LocalDeployment:
         registry: CollectorRegistry | None = None,
         only_agent: str | None = None,
         limits: Limits | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.plan = plan
         self.cluster = cluster
         self._nodes = _chosen(plan, only_agent)
         self._limits = limits or Limits()
+        self._tracer = tracer or NoTracer()
         self._registry = registry
         self._meters: Meters | None = None
         self._directories = StateDirectories(data_directory, plan.application_id)
         self._supervisors: list[Supervisor] = []
         self._collector = CalmCollector()
         self._running = False
+        listens = plan.cancellations is not None and any(node.answers for node in self._nodes)
+        self._announcements = Announcements(cluster, plan.cancellations or "") if listens else None
 
     async def setup(self) -> None:
         """Create topics, then assets, as far as the plan asks for it. Raises what is in the way."""
-        listens = plan.cancellations is not None and any(node.answers for node in self._nodes)
-        self._announcements = Announcements(cluster, plan.cancellations or "") if listens else None
         await create_topics(self.plan, self.cluster.admin)
         if self.plan.assets:
             await create_assets(self.plan, self._directories.root())
@@ -68,11 +71,11 @@ class LocalDeployment:
         self._running = True
         if self._meters is None:
             self._meters = Meters(self._registry)
+        if self._announcements is not None:
+            self._announcements.start()
         surroundings = self._surroundings(self._meters)
         self._supervisors = [Supervisor(node, surroundings, self._limits) for node in self._nodes]
         await asyncio.gather(*(supervisor.start() for supervisor in self._supervisors))
-        if self._announcements is not None:
-            self._announcements.start()
         self._collector.enter()
 
     async def stop(self, deadline_seconds: float = 30.0) -> None:
@@ -118,11 +121,11 @@ class LocalDeployment:
 
     async def _stop_nodes(self, deadline_seconds: float) -> None:
         await asyncio.gather(*(supervisor.stop(deadline_seconds) for supervisor in self._supervisors))
+        if self._announcements is not None:
+            await self._announcements.close()
         self._running = False
 
     def _surroundings(self, meters: Meters) -> Surroundings:
-        if self._announcements is not None:
-            await self._announcements.close()
         plan, application = self.plan, self.plan.application
         return Surroundings(
             application_id=plan.application_id,
@@ -137,10 +140,11 @@ class LocalDeployment:
             globals=application.instance.globals,
             code_directory=application.directory,
             topic_options={topic.name: topic.options for topic in plan.topics},
+            announcements=self._announcements,
+            tracer=self._tracer,
             redact=Redactor.of(application, (agent.configuration for node in plan.nodes for agent in node.agents)),
         )
 
-            announcements=self._announcements,
 
 def _chosen(plan: ExecutionPlan, only_agent: str | None) -> tuple[Node, ...]:
     if only_agent is None:

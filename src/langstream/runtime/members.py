@@ -28,6 +28,7 @@ from langstream.sdk.contract import (
     TopicWriter,
 )
 from langstream.sdk.sharing import Shared
+from langstream.sdk.tracing import NoTracer, Tracer
 from langstream.topics.contract import TopicCluster, TopicProducer, TopicReader
 
 _log = logging.getLogger(__name__)
@@ -49,9 +50,10 @@ class Surroundings:
     """Options of the plan's topics by name; all of these topics exist."""
     redact: Redactor = field(default_factory=Redactor, repr=False)
     shared: Shared = field(default_factory=Shared, repr=False)
-
     announcements: Announcements | None = field(default=None, repr=False)
     """What gateways cancel, where one of them does."""
+    tracer: Tracer = field(default_factory=NoTracer, repr=False)
+
 
 class DirectWriter:
     """Sends at once, outside of the node's transactions. The producer is opened when it is first needed."""
@@ -159,6 +161,7 @@ class Members:
             replica=self._replica,
             replicas=self._node.resources.parallelism,
             shared=around.shared,
+            tracer=around.tracer,
             report_failure=report_failure,
         )
 

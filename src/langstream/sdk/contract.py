@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from langstream.records import Record, SimpleRecord
 from langstream.sdk.sharing import Shared
+from langstream.sdk.tracing import NoTracer, Tracer
 
 Outcome: TypeAlias = "Sequence[Record] | Exception"
 """What became of one record: its results in order, or its error."""
@@ -39,7 +40,6 @@ class NotAttempted(Exception):
     """
 
 
-class Counter(Protocol):
 CANCELLED: Final = "nobody waits for the record any more"
 
 
@@ -51,6 +51,7 @@ def nobody_waits(error: asyncio.CancelledError) -> bool:
     return CANCELLED in error.args
 
 
+class Counter(Protocol):
     """A metric that only grows; labels are bound already."""
 
     def inc(self, amount: float = 1) -> None:
@@ -148,6 +149,7 @@ class AgentContext:
     """The number of this replica of the node, from 0, of `replicas`."""
     replicas: int = 1
     shared: Shared = field(default_factory=Shared, repr=False)
+    tracer: Tracer = field(default_factory=NoTracer, repr=False)
     report_failure: Callable[[BaseException], None] | None = None
     """Tell the runtime that the agent is broken beyond one record (a background task died)."""
 
@@ -202,11 +204,11 @@ class AsyncProcessor(BaseAgent, ABC):
     """A processor that waits for something: a service, a thread, a timer."""
 
     batching: Batching = Batching()
-
-    @abstractmethod
     interruptible: bool = False
     """A call may be cancelled though the node goes on, where nobody waits for any of its records any more: see
     `nobody_waits`. Otherwise such a call is let run to its end, and its results are thrown away."""
+
+    @abstractmethod
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """One outcome per record, in order."""
 

@@ -21,13 +21,14 @@ from langstream.errors import AgentFailed, LangStreamError
 from langstream.expressions import compile_condition
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, Batching, NoMetrics, Outcome, Place, PlacedProcessor
+from langstream.sdk.tracing import HEADER, Attribute, NoTracer, Tracer
 
 
 class CompletionAgent(PlacedProcessor):
     """Base of both agents. Subclasses render the prompt and say what is asked."""
 
-    agent_type: str
     interruptible = True
+    agent_type: str
     task: str
 
     def __init__(self, configuration: CompletionConfiguration, memory: MemoryOptions | None = None) -> None:
@@ -47,8 +48,11 @@ class CompletionAgent(PlacedProcessor):
         self._structure = Structure(schema) if schema is not None else None
         self._repairs = NoMetrics().counter("repairs")
         self._chunks: ChunkStream | None = None
+        self._tracer: Tracer = NoTracer()
+        self._agent_id = ""
 
     async def start(self, context: AgentContext) -> None:
+        self._tracer, self._agent_id = context.tracer, context.agent_id
         await self._models.start(context)
         self._chunks = self._chunk_stream(context)
         prefix = f"{self._models.provider.metrics_prefix}_{self.task}"
@@ -101,21 +105,39 @@ class CompletionAgent(PlacedProcessor):
             working = WorkingRecord(record)
             if self._condition is not None and not self._condition(working):
                 return [record]
-            prompt = self.render(working)
-            exchange = Exchange(record, place, self._models.ask)
-            async with self._recalled(prompt, working, exchange) as recalled:
-                prompt = recalled.prompt
-                answer = await self.converse(prompt, working, exchange)
-                await recalled.keep(answer.text)
-            if self._store_log is not None:
-                self._store_log(working, log_text(self._logged_options, self.logged(prompt), self._model))
-            self.store(working, answer)
-            if self._configuration.usage_headers:
-                for name, text in exchange.headers():
-                    working.set_property(name, text)
+            with self._tracer.record(f"process {self._agent_id}", record, self._described(place)) as span:
+                await self._process(working, record, place)
+                if traceparent := span.traceparent():
+                    working.set_property(HEADER, traceparent)
         except LangStreamError as error:
             return error
         return [working.to_record()]
+
+    async def _process(self, working: WorkingRecord, record: SimpleRecord, place: Place | None) -> None:
+        prompt = self.render(working)
+        exchange = Exchange(record, place, self._models.ask, self._model, self._tracer)
+        async with self._recalled(prompt, working, exchange) as recalled:
+            prompt = recalled.prompt
+            answer = await self.converse(prompt, working, exchange)
+            await recalled.keep(answer.text)
+        if self._store_log is not None:
+            self._store_log(working, log_text(self._logged_options, self.logged(prompt), self._model))
+        self.store(working, answer)
+        if self._configuration.usage_headers:
+            for name, text in exchange.headers():
+                working.set_property(name, text)
+
+    def _described(self, place: Place | None) -> dict[str, Attribute]:
+        """The record, for traces."""
+        described: dict[str, Attribute] = {
+            "langstream.agent.id": self._agent_id,
+            "langstream.agent.type": self.agent_type,
+        }
+        if place is not None and place.topic:
+            described["messaging.destination.name"] = place.topic
+            described["messaging.destination.partition.id"] = str(place.partition)
+            described["langstream.offset"] = place.offset
+        return described
 
     def _recalled(
         self, prompt: Sequence[Any], working: WorkingRecord, exchange: Exchange

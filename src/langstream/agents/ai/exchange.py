@@ -12,6 +12,7 @@ from langstream.agents.ai.model_call import Answer, Answered, Asked, Asker, Iden
 from langstream.errors import ServiceError
 from langstream.records import SimpleRecord, dump_json
 from langstream.sdk.contract import Place
+from langstream.sdk.tracing import NoTracer, Tracer
 
 ATTEMPTS: Final = 3
 """Attempts for an answer that broke off in the middle, as long as nobody has seen a piece of it."""
@@ -24,6 +25,9 @@ class Exchange:
     record: SimpleRecord
     place: Place | None
     asker: Asker
+    model: str = ""
+    """As configured, for traces."""
+    tracer: Tracer = field(default_factory=NoTracer)
     answered: list[Answered] = field(default_factory=list)
     tool_log: list[dict[str, Any]] = field(default_factory=list)
     """The calls of tools that were made for the answer."""
@@ -82,12 +86,19 @@ class Exchange:
         return self._content
 
     async def _listen(self, asked: Asked, answer: Answer, publisher: Publisher) -> None:
-        async with aclosing(self.asker(asked)) as chunks:
-            async for chunk in chunks:
-                answer.add(chunk)
-                await publisher.add(chunk)
-        if asked.answered is not None:
-            self.answered.append(asked.answered)
+        operation = "chat" if asked.call.task == "chat" else "text_completion"
+        named = {"gen_ai.operation.name": operation, "gen_ai.request.model": self.model}
+        with self.tracer.call(f"{operation} {self.model}", named) as span:
+            async with aclosing(self.asker(asked)) as chunks:
+                async for chunk in chunks:
+                    answer.add(chunk)
+                    await publisher.add(chunk)
+            if asked.answered is not None:
+                self.answered.append(asked.answered)
+                span.set("gen_ai.response.model", asked.answered.model)
+                span.set("langstream.resource.id", asked.answered.service)
+                span.set("gen_ai.usage.input_tokens", asked.answered.usage.prompt_tokens)
+                span.set("gen_ai.usage.output_tokens", asked.answered.usage.completion_tokens)
 
 
 def _decimal(number: float) -> str:

@@ -13,6 +13,7 @@ from langstream.agents.ai.operations import MOVES_ON
 from langstream.agents.ai.succession import all_failed, candidates, note_failure, note_success
 from langstream.errors import AgentFailed, ServiceError
 from langstream.sdk.contract import AgentContext, Counter, Metrics, NoMetrics
+from langstream.sdk.tracing import Attribute, NoTracer, Tracer
 from langstream.services.ai.circuit import Circuit
 from langstream.services.ai.contract import Embeddings, Usage
 from langstream.services.ai.prices import Price, cost_of
@@ -87,6 +88,7 @@ class EmbeddingsClient:
     def __init__(self, configuration: EmbeddingsConfiguration, options: Mapping[str, Any]) -> None:
         self._configuration = configuration
         self._options = options
+        self._tracer: Tracer = NoTracer()
         self._budget: Budget | None = None
         self._passed_on: Counter = NoMetrics().counter("ai_fallbacks")
         self._connections: list[AIConnection] = []
@@ -94,7 +96,7 @@ class EmbeddingsClient:
 
     async def start(self, context: AgentContext) -> None:
         """Connect. Raises AgentFailed where the application has no fitting service."""
-        configuration = self._configuration
+        configuration, self._tracer = self._configuration, context.tracer
         self._budget = budget_of(configuration, context)
         self._passed_on = LayerCounters.of(context.metrics).fallbacks
         first = await self._open(configuration.ai_service, configuration.model, context)
@@ -120,6 +122,16 @@ class EmbeddingsClient:
         """One vector per text, in order, by the first service that answers. Raises ServiceError."""
         if not self._routes:
             raise AgentFailed("the agent is not started")
+        model = self._routes[0].model
+        named: dict[str, Attribute] = {
+            "gen_ai.operation.name": "embeddings",
+            "gen_ai.request.model": model,
+            "langstream.texts": len(texts),
+        }
+        with self._tracer.call(f"embeddings {model}", named):
+            return await self._embed(texts)
+
+    async def _embed(self, texts: Sequence[str]) -> list[list[float]]:
         failures: list[tuple[VectorRoute, ServiceError]] = []
         for route in candidates(self._routes) if len(self._routes) > 1 else self._routes:
             if failures:

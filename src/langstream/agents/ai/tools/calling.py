@@ -22,6 +22,7 @@ from langstream.configuration.validation import did_you_mean
 from langstream.errors import AgentFailed, LangStreamError
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, Counter, Metrics, NoMetrics
+from langstream.sdk.tracing import NoTracer, Tracer
 from langstream.services.ai.contract import Tool, ToolCall
 from langstream.services.ai.schemas import ANSWER_TOOL
 
@@ -75,13 +76,14 @@ class Caller:
     limits: Limits
     _agent_id: str = ""
     _metrics: Metrics = field(default_factory=NoMetrics)
+    _tracer: Tracer = field(default_factory=NoTracer)
     _meters: dict[str, _Meters] = field(default_factory=dict)
     _offered: dict[str, _Offered] = field(default_factory=dict)
     _opened: list[Toolbox] = field(default_factory=list)
 
     async def start(self, context: AgentContext) -> None:
         """Start the boxes, all at the same time. Raises AgentFailed: one that does not start, or a name given twice."""
-        self._agent_id, self._metrics = context.agent_id, context.metrics
+        self._agent_id, self._metrics, self._tracer = context.agent_id, context.metrics, context.tracer
         self._opened = list(self.boxes)
         started = await asyncio.gather(*(box.start(context) for box in self.boxes), return_exceptions=True)
         for failure in started:
@@ -123,11 +125,14 @@ class Caller:
     async def _made(self, call: ToolCall, record: SimpleRecord) -> Called:
         began = perf_counter()
         arguments: Any = call.arguments
-        try:
-            arguments = _object(call)
-            result, failed = _bounded(await self._result(call, arguments, record), self.limits.result_size), False
-        except ToolFailed as failure:
-            result, failed = _bounded(str(failure), LONGEST_FAILURE), True
+        named = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": call.name, "gen_ai.tool.call.id": call.id}
+        with self._tracer.call(f"execute_tool {call.name}", named) as span:
+            try:
+                arguments = _object(call)
+                result, failed = _bounded(await self._result(call, arguments, record), self.limits.result_size), False
+            except ToolFailed as failure:
+                result, failed = _bounded(str(failure), LONGEST_FAILURE), True
+                span.set("error.type", "tool_error")
         seconds = perf_counter() - began
         self._note(call, failed=failed, seconds=seconds)
         return Called(call, arguments, result, failed, seconds)
