@@ -42,11 +42,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Contestant:
-    """`guarantees` tells for `least` and `exact` what it really promises; those it does not know are left out."""
+    """`guarantees` tells for `least`, `exact` and `none` what it promises; others it is not asked for."""
 
     name: str
     script: str
     guarantees: dict[str, str]
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether it needs the environment of the peers."""
+        return self.script not in ("", "bare.py")
 
     def command(self, bootstrap: str, task: Task, directory: Path) -> list[str]:
         """How it is started."""
@@ -58,9 +63,9 @@ class Contestant:
 
 
 CONTESTANTS: Final = (
-    Contestant("langstream", "", {"least": "at least once", "exact": "exactly once"}),
     Contestant("bare loop", "bare.py", {"least": "at least once", "exact": "exactly once"}),
-    Contestant("bytewax", "bytewax_app.py", {"least": "none kept across a crash"}),
+    Contestant("langstream", "", {"least": "at least once", "exact": "exactly once"}),
+    Contestant("bytewax", "bytewax_app.py", {"least": "since the last epoch", "none": "none kept across a crash"}),
     Contestant("quixstreams", "quixstreams_app.py", {"least": "at least once", "exact": "exactly once"}),
     Contestant("faststream", "faststream_app.py", {"least": "at least once"}),
     Contestant("faust-streaming", "faust_app.py", {"least": "at least once"}),

@@ -16,7 +16,12 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 SAMPLE_SECONDS = 0.05
 START_SECONDS = 60.0
-NEW_TOPIC = (KafkaError._NOENT, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+ANSWER_SECONDS = 60.0
+"""A broker on a busy machine is away now and then."""
+NEW_TOPIC = (
+    KafkaError._NOENT, KafkaError._TIMED_OUT, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)  # fmt: skip
 WARM_PARTS = 0.1
 """The first part of the records is not counted: imports, joining the group, first fetches."""
 
@@ -44,7 +49,7 @@ class Broker:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._admin = _admin(bootstrap)
 
     def create(self, name: str, partitions: int) -> None:
         """A new topic."""
@@ -67,14 +72,20 @@ class Broker:
     def written(self, name: str, partitions: int) -> int:
         """Records that can be read (and a mark for each transaction)."""
         wanted = {TopicPartition(name, number): OffsetSpec.latest() for number in range(partitions)}
+        deadline = time.monotonic() + ANSWER_SECONDS
         while True:
             answers = self._admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED)
             try:
                 return sum(answer.result(10).offset for answer in answers.values())
             except KafkaException as error:
-                if error.args[0].code() not in NEW_TOPIC:
+                if time.monotonic() > deadline or not (error.args[0].retriable() or error.args[0].code() in NEW_TOPIC):
                     raise
             time.sleep(SAMPLE_SECONDS)
+            self._admin = _admin(self.bootstrap)  # this one may go on believing that there is no leader
+
+
+def _admin(bootstrap: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
 
 @contextmanager

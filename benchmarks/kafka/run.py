@@ -1,8 +1,13 @@
 """LangStream on Kafka beside its peers and a bare loop, on the same broker in the same run.
 
-    python benchmarks/kafka/run.py
+    python benchmarks/kafka/run.py                                    everything, about half an hour
+    python benchmarks/kafka/run.py --short                            200 bytes and four partitions, five minutes
+    python benchmarks/kafka/run.py --pick "pass 200 4 langstream"     rows with all of these words; may be repeated
+    python benchmarks/kafka/run.py --table                            only print what was measured before
 
-Peers are in an environment of their own, `benchmarks/kafka/.venv` (see the README); without it they are left out.
+Every row is written to a file as soon as it is known, so that a run that was cut off goes on where it stopped;
+`--again` measures rows that are there already. Peers are in an environment of their own, `benchmarks/kafka/.venv`
+(see the README); without it they are left out.
 """
 
 from __future__ import annotations
@@ -10,23 +15,25 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
+import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from contestants import CONTESTANTS, PEERS, Contestant, Task
 from measure import Broker, Latency, Speed, latency, speed
+from results import Case, Results, Row
 
 from tests.servers.kafka import kafka
 
-_T = TypeVar("_T")
-TOPICS = {"log.retention.ms": "-1", "log.segment.bytes": "268435456", "broker.session.timeout.ms": "30000"}
-LATENCY = (200, 4)
-"""Bytes and partitions for which latency is measured, unless all of it is asked for."""
+TOPICS = {"log.retention.ms": "-1", "log.segment.bytes": "268435456", "broker.session.timeout.ms": "120000"}
+RESULTS = Path(__file__).with_name("results.jsonl")
+SHORT = ("200", "4")
 
 
 def payload(size: int, number: int) -> bytes:
@@ -52,115 +59,122 @@ class Bench:
         self._filled: set[str] = set()
         self._number = 0
 
-    def speed(self, contestant: Contestant, work: str, size: int, partitions: int, guarantee: str) -> Speed:
-        """See `measure.speed`."""
-        source = f"readings-{size}-{partitions}"
-        count = int(self._options.records * (1 if size < 500 else 0.5))
+    def row(self, contestant: Contestant, case: Case) -> Row:
+        """Everything about one contestant; one that fails does not end the run."""
+        promise = contestant.guarantees[case.guarantee]
+        load = os.getloadavg()[0]
+        try:
+            found = self._speed(contestant, case)
+        except Exception as error:
+            print(f"{case}: {error}", file=sys.stderr, flush=True)
+            return Row(case, promise, load=load, failure=_brief(error))
+        late: Latency | None = None
+        if not self._options.no_latency:
+            try:
+                late = self._latency(contestant, case, min(int(found.per_second / 2), self._options.most_rate))
+            except Exception as error:
+                print(f"{case}, latency: {error}", file=sys.stderr, flush=True)
+        return Row(
+            case, promise, found.per_second, found.per_processor_second, found.megabytes, load=load,
+            **({} if late is None else {"rate": late.rate, "median": late.median, "percentile_99": late.percentile_99}),
+        )  # fmt: skip
+
+    def _speed(self, contestant: Contestant, case: Case) -> Speed:
+        source = f"readings-{case.size}-{case.partitions}"
+        count = int(self._options.records * (1 if case.size < 500 else 0.5))
         if source not in self._filled:
             self._filled.add(source)
-            self._broker.create(source, partitions)
-            self._broker.fill(source, [payload(size, number) for number in range(1000)], count)
-        task, place = self._task(source, partitions, work, guarantee)
+            self._broker.create(source, case.partitions)
+            self._broker.fill(source, [payload(case.size, number) for number in range(1000)], count)
+        task, place = self._task(source, case)
         command = contestant.command(self._broker.bootstrap, task, place)
+        seconds = self._options.seconds
         try:
-            return speed(self._broker, command, place / "log", task.target, partitions, count, self._options.seconds)
+            return speed(self._broker, command, place / "log", task.target, case.partitions, count, seconds)
         finally:
             self._broker.delete(task.target)
 
-    def latency(
-        self, contestant: Contestant, work: str, size: int, partitions: int, guarantee: str, rate: int
-    ) -> Latency:
-        """See `measure.latency`."""
+    def _latency(self, contestant: Contestant, case: Case, rate: int) -> Latency:
         source = f"live-{self._number}"
-        self._broker.create(source, partitions)
-        task, place = self._task(source, partitions, work, guarantee)
+        self._broker.create(source, case.partitions)
+        task, place = self._task(source, case)
         command = contestant.command(self._broker.bootstrap, task, place)
-        text = payload(size, -1).replace(b"%020d", b"%d")
+        text = payload(case.size, -1).replace(b"%020d", b"%d")
         try:
             return latency(self._broker, command, place / "log", source, task.target, text, rate, self._options.seconds)
         finally:
             self._broker.delete(task.target)
             self._broker.delete(source)
 
-    def _task(self, source: str, partitions: int, work: str, guarantee: str) -> tuple[Task, Path]:
+    def _task(self, source: str, case: Case) -> tuple[Task, Path]:
         self._number += 1
         place = self._directory / str(self._number)
         place.mkdir()
         target = f"results-{self._number}"
-        self._broker.create(target, partitions)
-        return Task(source, target, f"run-{self._number}", work, guarantee), place
+        self._broker.create(target, case.partitions)
+        return Task(source, target, f"run-{self._number}", case.work, case.guarantee), place
+
+
+def every_case() -> list[tuple[Contestant, Case]]:
+    """All rows, in the order of the table."""
+    return [
+        (contestant, Case(work, size, partitions, guarantee, contestant.name))
+        for work, size, partitions in itertools.product(("pass", "transform"), (200, 1000), (4, 1))
+        for group in (("least", "none"), ("exact",))
+        for contestant in CONTESTANTS
+        for guarantee in group
+        if guarantee in contestant.guarantees
+    ]
 
 
 def main() -> None:
-    """Measure, and print the table as it grows."""
+    """Measure what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=300_000, help="in the backlog, of 200 bytes (half of 1 KB)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="at most, for each measurement")
-    parser.add_argument("--only", action="append", help="contestants; may be repeated")
-    parser.add_argument("--work", action="append", choices=["pass", "transform"])
-    parser.add_argument("--size", action="append", type=int)
-    parser.add_argument("--partitions", action="append", type=int)
-    parser.add_argument("--guarantee", action="append", choices=["least", "exact"])
-    parser.add_argument("--latency", choices=["some", "all", "none"], default="some", help="some: 200 B, 4 partitions")
+    parser.add_argument("--short", action="store_true", help="200 bytes and four partitions only")
+    parser.add_argument("--pick", action="append", type=shlex.split, default=[], metavar="WORDS")
+    parser.add_argument("--table", action="store_true", help="measure nothing")
+    parser.add_argument("--again", action="store_true", help="also what the file has already")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the file")
+    parser.add_argument("--records", type=int, default=400_000, help="in the backlog, of 200 bytes (half of 1 KB)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="at most, for each measurement")
+    parser.add_argument("--no-latency", action="store_true")
     parser.add_argument("--most-rate", type=int, default=10_000, help="records per second where latency is measured")
     options = parser.parse_args()
-    contestants = [each for each in CONTESTANTS if not options.only or each.name in options.only]
-    if not PEERS.exists():
-        contestants = [each for each in contestants if each.script in ("", "bare.py")]
-        print("The peers are not installed (see the README): they are left out.")
-    cases = list(
-        itertools.product(
-            options.work or ["pass", "transform"],
-            options.size or [200, 1000],
-            options.partitions or [1, 4],
-            options.guarantee or ["least", "exact"],
-        )
-    )
+    results = Results(options.results)
+    chosen = [(contestant, case) for contestant, case in every_case() if _wanted(case, options)]
+    if not options.table:
+        missing = [pair for pair in chosen if options.again or pair[1] not in results.rows]
+        if not PEERS.exists():
+            missing = [pair for pair in missing if not pair[0].is_peer]
+            print("The peers are not installed (see the README): they are left out.", file=sys.stderr)
+        measure(missing, results, options)
+    print(results.table([case for _, case in chosen]))
+
+
+def measure(pairs: Sequence[tuple[Contestant, Case]], results: Results, options: argparse.Namespace) -> None:
+    """One after the other, on one broker."""
+    if not pairs:
+        return
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary, kafka(Path(temporary) / "kafka", properties=TOPICS) as server:
         bench = Bench(Broker(server.bootstrap), Path(temporary), options)
-        print(
-            "| work | bytes | partitions | who | guarantee | records/s | per CPU s | ÷ bare loop | p50 / p99 ms "
-            "(at records/s) | peak MB |\n|---|---|---|---|---|---|---|---|---|---|"
-        )
-        for work, size, partitions, guarantee in cases:
-            compare(bench, contestants, options, work, size, partitions, guarantee)
+        for number, (contestant, case) in enumerate(pairs, 1):
+            row = bench.row(contestant, case)
+            results.add(row)
+            elapsed = time.monotonic() - began
+            print(f"{elapsed:5.0f} s  {number}/{len(pairs)}  {results.line(row)}", file=sys.stderr, flush=True)
 
 
-def compare(
-    bench: Bench, contestants: list[Contestant], options: argparse.Namespace,
-    work: str, size: int, partitions: int, guarantee: str,
-) -> None:  # fmt: skip
-    """All contestants at one thing."""
-    bare: float | None = None
-    known = [each for each in contestants if guarantee in each.guarantees]
-    for contestant in sorted(known, key=lambda each: each.script != "bare.py"):
-        found = attempted(contestant, lambda: bench.speed(contestant, work, size, partitions, guarantee))  # noqa: B023
-        if found is None:
-            continue
-        if contestant.script == "bare.py":
-            bare = found.per_processor_second
-        late = None
-        if options.latency == "all" or (options.latency == "some" and (size, partitions) == LATENCY):
-            rate = min(int(found.per_second / 2), options.most_rate)
-            late = attempted(
-                contestant,
-                lambda: bench.latency(contestant, work, size, partitions, guarantee, rate),  # noqa: B023
-            )
-        cells = [
-            work, size, partitions, contestant.name, contestant.guarantees[guarantee], f"{found.per_second:,.0f}",
-            f"{found.per_processor_second:,.0f}", f"{found.per_processor_second / bare:.2f}" if bare else "–",
-            f"{late.median:.0f} / {late.percentile_99:.0f} ({late.rate:,})" if late else "–", f"{found.megabytes:.0f}",
-        ]  # fmt: skip
-        print(f"| {' | '.join(map(str, cells))} |", flush=True)
+def _wanted(case: Case, options: argparse.Namespace) -> bool:
+    if options.short and not case.matches(SHORT):
+        return False
+    return not options.pick or any(case.matches(words) for words in options.pick)
 
 
-def attempted(contestant: Contestant, measure: Callable[[], _T]) -> _T | None:
-    """The result; a contestant that fails does not end the run."""
-    try:
-        return measure()
-    except Exception as error:
-        print(f"{contestant.name}: {error}", file=sys.stderr, flush=True)
-        return None
+def _brief(error: Exception) -> str:
+    """The last line, for the table."""
+    lines = str(error).strip().splitlines()
+    return lines[-1][:80].replace("|", "/") if lines else type(error).__name__
 
 
 if __name__ == "__main__":

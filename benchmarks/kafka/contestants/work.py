@@ -18,7 +18,7 @@ class Task(NamedTuple):
     work: str
     """`pass` or `transform`."""
     guarantee: str
-    """`least` or `exact`."""
+    """`least`, `exact` or `none`."""
 
 
 def task() -> Task:
