@@ -1,16 +1,17 @@
-"""Fetches what the Java servers of the tests are made of, one after the other: `python -m tests.servers`.
+"""Fetches what the servers of the tests are made of, one after the other: `python -m tests.servers`.
 
 Tests fetch it themselves when they first need it; Maven's repository of downloads does not like two at a time, though.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.servers import cassandra, kafka, opensearch, pulsar, solr
+from tests.servers import cassandra, google_storage, kafka, opensearch, pulsar, solr
 
 ATTEMPTS = 3
 SERVERS: dict[str, Callable[[], Path]] = {
@@ -19,6 +20,7 @@ SERVERS: dict[str, Callable[[], Path]] = {
     "Cassandra": cassandra.ARTIFACTS.fetched,
     "OpenSearch": opensearch.ARTIFACTS.fetched,
     "Solr": solr.ARTIFACTS.fetched,
+    "Google Cloud Storage": google_storage.fetched,
 }
 
 
@@ -32,7 +34,7 @@ def _fetched(name: str) -> bool:
         started = time.monotonic()
         try:
             SERVERS[name]()
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             print(f"{name}, attempt {attempt + 1}: {error}", file=sys.stderr)
         else:
             print(f"{name}: there, after {time.monotonic() - started:.0f} s", flush=True)

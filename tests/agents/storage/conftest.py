@@ -8,32 +8,24 @@ from pathlib import Path
 import pytest
 
 from tests.agents.storage.benches import BucketSources, FolderSources, SourceBench
-from tests.services.objects.benches import AzureBench, GoogleBench, S3Bench
-from tests.services.objects.fixtures import azure_address, google, s3_address
-from tests.services.objects.google_server import GoogleServer
+from tests.services.objects.benches import S3Bench
+from tests.services.objects.fixtures import KINDS, azure_address, google, google_address, s3_address, store_bench
 
-__all__ = ["azure_address", "google", "s3_address"]
+__all__ = ["azure_address", "google", "google_address", "s3_address"]
+
+TYPES = {"s3": "s3-source", "azure": "azure-blob-storage-source", "google": "google-cloud-storage-source"}
 
 
-@pytest.fixture(params=["file", "s3", "azure", "google"])
+@pytest.fixture(params=["file", *KINDS])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SourceBench]:
     """Every kind of source."""
-    if request.param == "google":
-        async with GoogleServer() as server:
-            async for opened in _open(BucketSources("google-cloud-storage-source", GoogleBench(server), tmp_path)):
-                yield opened
-        return
-    bench: SourceBench
     if request.param == "file":
-        bench = FolderSources(tmp_path)
-    else:
-        address = request.getfixturevalue(f"{request.param}_address")
-        if request.param == "s3":
-            bench = BucketSources("s3-source", S3Bench(address), tmp_path)
-        else:
-            bench = BucketSources("azure-blob-storage-source", AzureBench(address), tmp_path)
-    async for opened in _open(bench):
-        yield opened
+        async for opened in _open(FolderSources(tmp_path)):
+            yield opened
+        return
+    async with store_bench(request.param, request) as store:
+        async for opened in _open(BucketSources(TYPES[request.param.partition("-")[0]], store, tmp_path)):
+            yield opened
 
 
 @pytest.fixture

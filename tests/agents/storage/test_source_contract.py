@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.agents.storage.benches import BucketSources, SourceBench, keys, read_all, read_nothing, read_some, values
+from tests.services.objects.fixtures import CONDITIONAL
 
 
 async def filled(bench: SourceBench, *names: str) -> None:
@@ -109,6 +110,7 @@ async def test_the_same_content_written_again_is_not_read_again(bench: SourceBen
     assert await read_nothing(source)
 
 
+@pytest.mark.parametrize("bench", ["file", *CONDITIONAL], indirect=True)
 async def test_an_object_replaced_while_under_way_survives_the_commit_of_its_older_version(bench: SourceBench) -> None:
     await filled(bench)
     await bench.put("a.txt", "old")

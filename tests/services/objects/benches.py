@@ -116,27 +116,44 @@ class AzureBench(StoreBench):
 
 
 class GoogleBench(StoreBench):
-    """A bucket of the Google server."""
+    """A bucket of the Google server that the tests keep."""
 
     def __init__(self, server: GoogleServer) -> None:
         super().__init__()
         self.server = server
+        self.endpoint = server.address
 
     def store(self) -> GoogleStore:
         """With the account that is let in."""
-        return GoogleStore(self.bucket, ServiceAccount.parse(self.server.account()), self.server.address)
+        return GoogleStore(self.bucket, ServiceAccount.parse(self.server.account()), self.endpoint)
 
     def options(self) -> dict[str, Any]:
         """Of `google-cloud-storage-source`."""
         return {
             "bucket-name": self.bucket,
             "service-account-json": self.server.account(),
-            "endpoint": self.server.address,
+            "endpoint": self.endpoint,
         }
 
     async def put(self, name: str, data: bytes, kind: str = "application/octet-stream") -> None:
         """Straight into the server's memory."""
         self.server.put(self.bucket, name, data, kind)
+
+
+class RunningGoogleBench(GoogleBench):
+    """A bucket of `fake-gcs-server`; the tokens are of the server that the tests keep."""
+
+    def __init__(self, tokens: GoogleServer, endpoint: str) -> None:
+        super().__init__(tokens)
+        self.endpoint = endpoint
+
+    async def put(self, name: str, data: bytes, kind: str = "application/octet-stream") -> None:
+        """A simple upload."""
+        store = await self._own()
+        assert isinstance(store, HttpObjectStore)
+        query = {"uploadType": "media", "name": name}
+        path = f"/upload/storage/v1/b/{self.bucket}/o"
+        await store.ask(Request("POST", path, query, {"Content-Type": kind}, data))
 
 
 def _named(name: str) -> Any:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.services.objects.fixtures import azure_address, bench, google, s3_address
+from tests.services.objects.fixtures import azure_address, bench, google, google_address, s3_address
 
-__all__ = ["azure_address", "bench", "google", "s3_address"]
+__all__ = ["azure_address", "bench", "google", "google_address", "s3_address"]

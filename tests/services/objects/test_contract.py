@@ -9,6 +9,7 @@ import pytest
 
 from langstream.services.objects.contract import ObjectStore, StoredObject
 from tests.services.objects.benches import StoreBench
+from tests.services.objects.fixtures import CONDITIONAL
 
 
 @pytest.fixture
@@ -135,6 +136,7 @@ async def test_an_object_that_changed_or_vanished_since_the_listing_is_not_read(
     assert await store.read(old) is None
 
 
+@pytest.mark.parametrize("bench", CONDITIONAL, indirect=True)
 async def test_only_the_version_that_was_asked_for_is_deleted(bench: StoreBench, store: ObjectStore) -> None:
     await bench.put("a", b"old")
     [old] = await listed(store)
