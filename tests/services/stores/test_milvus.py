@@ -128,6 +128,28 @@ async def test_a_half_made_collection_is_dropped_again(store: MilvusStore) -> No
     assert not await asset.exists()
 
 
+async def test_commands_may_be_as_the_originals_client_has_them(store: MilvusStore) -> None:
+    await collection(store, CREATE).delete()
+    fields = [
+        {"name": "id", "data-type": "Int64", "primary-key": True, "auto-i-d": False},
+        {"name": "text", "data-type": "VarChar", "type-params": {"max_length": "20"}},
+        {"name": "vector", "data-type": "FloatVector", "type-params": {"dim": "2"}},
+    ]
+    index = {"field-name": "vector", "index-type": "FLAT", "metric-type": "L2", "extra-param": "{}", "sync-mode": True}
+    commands = [
+        {"command": "create-collection", "collection-name": "docs", "shards-num": 1, "field-types": fields},
+        {"command": "create-index", "collection-name": "docs", **index, "sync-waiting-timeout": 10},
+        {"command": "load-collection"},
+    ]
+    asset = collection(store, commands)
+    await asset.create()
+    row = {"id": 1, "text": "a", "vector": [1, 0]}
+    await store.execute('{"action": "upsert", "collection-name": "docs", "data": ?}', [row])
+    query = '{"collection-name": "docs", "vectors": ?, "output-fields": ["text"], "consistency-level": "STRONG"}'
+    assert await store.query(query, [[1, 0]]) == [{"id": 1, "distance": pytest.approx(0.0), "text": "a"}]
+    await asset.delete()
+
+
 async def test_commands_about_another_collection_are_refused(store: MilvusStore) -> None:
     with pytest.raises(ServiceError, match="about the collection docs, the asset about other"):
         await collection(store, CREATE, name="other").create()
