@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import Batching
+from langstream.topics.local.consumer import LocalConsumer
 
 
 def fussy(*words: str) -> Any:
@@ -205,3 +208,30 @@ async def test_records_sent_through_the_context_leave_at_once(kit: Any) -> None:
     replica = await kit.run(kit.node(Chatty(None)))
     assert await kit.values("chunks", 1) == ["piece"]
     await kit.stop(replica, 0.01)
+
+
+async def test_a_sink_is_given_nothing_new_while_the_broker_takes_no_commits(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it wrote meanwhile would be repeated if the partition moved."""
+    monkeypatch.setattr("langstream.runtime.delivery.HELD_UP_SECONDS", 0.05)
+    monkeypatch.setattr("langstream.runtime.intake.POLL_SECONDS", 0.05)
+    taken = asyncio.Event()
+    commit = LocalConsumer.commit
+
+    async def slowly(self: LocalConsumer, offsets: Any) -> None:
+        await taken.wait()
+        await commit(self, offsets)
+
+    monkeypatch.setattr(LocalConsumer, "commit", slowly)
+    await kit.topics("in")
+    await kit.send("in", "a")
+    sink = kit.ListSink()
+    replica = await kit.run(kit.node(sink, output=None))
+    await kit.until(lambda: sink.kept and replica.flow.delivery.held_up())
+    await asyncio.sleep(0.3)  # the poll that was under way has ended
+    await kit.send("in", "b")
+    await asyncio.sleep(0.3)
+    assert [record.value() for record in sink.kept] == ["a"]
+    taken.set()
+    await kit.until(lambda: [record.value() for record in sink.kept] == ["a", "b"])

@@ -23,6 +23,8 @@ from langstream.topics.encoding import rows_of
 
 WAITS_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses while the broker cannot be reached. After the last one the node is restarted."""
+HELD_UP_SECONDS: Final = 2.0
+"""A delivery that takes longer is held up: what is begun now could not be committed soon, and might be repeated."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -79,6 +81,7 @@ class Delivery:
         self._pace_seconds = pace_seconds
         self._not_before = 0.0
         self._later: asyncio.TimerHandle | None = None
+        self._began: float | None = None
 
     # --- from the node ----------------------------------------------------------------------------------------------
 
@@ -103,6 +106,11 @@ class Delivery:
         self._finished[tracker] = None
         self._wake.set()
 
+    def held_up(self) -> bool:
+        """Whether the broker has not taken something for a while. Nothing new should be begun then: sinks would go on
+        doing what is repeated when the partition moves, and everything else waits for the broker anyway."""
+        return self._began is not None and asyncio.get_running_loop().time() - self._began > HELD_UP_SECONDS
+
     # --- the loop ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -121,10 +129,14 @@ class Delivery:
         async with self._working:
             while self._wake.is_set():
                 self._wake.clear()
-                if self._queue:
-                    await self._write()
-                if self._finished and self._in_step():
-                    await self._commit()
+                self._began = asyncio.get_running_loop().time()
+                try:
+                    if self._queue:
+                        await self._write()
+                    if self._finished and self._in_step():
+                        await self._commit()
+                finally:
+                    self._began = None
 
     def _in_step(self) -> bool:
         """Whether a commit may begin now. If not, delivery is woken when it may."""

@@ -26,6 +26,8 @@ from langstream.topics.contract import TopicProducer
 FLUSH_SECONDS: Final = 10.0
 """A node that failed still commits what was finished before the failure, if the broker answers in this time."""
 LAG_SECONDS: Final = 5.0
+PAUSE_SECONDS: Final = 0.1
+"""Between two looks whether the broker takes what it is given again."""
 CLOSE_SECONDS: Final = 15.0
 """An agent that does not close in this time is left behind."""
 
@@ -207,6 +209,9 @@ class Replica:
             if flow.failed:
                 assert flow.error is not None
                 raise flow.error
+            if flow.delivery.held_up():
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
             room = limit - flow.in_flight
             if room <= 0:
                 flow.changed.clear()
