@@ -20,14 +20,15 @@ SHOP: Final = {"keyspace": "shop", "create_statements": ["CREATE KEYSPACE shop"]
 SIMPLE: Final = '{"command": "create-simple-collection", "collection-name": "docs", "dimension": 8, "auto-id": false}'
 FULL: Final = [
     (
-        '{"command": "create-collection", "collection-name": "docs", "database-name": "default", "description": "d",'
-        ' "shards-num": 1, "field-types": [{"name": "id", "primary-key": true, "data-type": "int64", "auto-i-d": false},'
+        '{"command": "create-collection", "collection-name": "docs", "database-name": "default", "shards-num": 1,'
+        ' "field-types": [{"name": "id", "primary-key": true, "data-type": "int64", "auto-i-d": false},'
         ' {"name": "text", "data-type": "VarChar", "max-length": 10},'
         ' {"name": "vector", "data-type": "FloatVector", "type-params": {"dim": "3"}}]}'
     ),
     (
-        '{"command": "create-index", "collection-name": "docs", "field-name": "vector", "index-name": "i", "index-type":'
-        ' "AUTOINDEX", "metric-type": "L2", "extra-param": "{}", "sync-mode": true, "sync-waiting-interval": 500}'
+        '{"command": "create-index", "collection-name": "docs", "field-name": "vector", "index-name": "i",'
+        ' "index-type": "AUTOINDEX", "metric-type": "L2", "extra-param": "{}",'
+        ' "sync-mode": true, "sync-waiting-interval": 500}'
     ),
     '{"command": "load-collection"}',
 ]
