@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from langstream.errors import LangStreamError
+from langstream.errors import InvalidPosition, LangStreamError
 from langstream.runtime.cancellation import Cancellations, read_cancellation
 from langstream.topics.contract import Fetched, Position, TopicCluster, TopicReader, encode_position
 
@@ -69,6 +69,8 @@ class Announcements:
                     self._take(runs)
                     pause = AGAIN_SECONDS[0]
             except LangStreamError as error:
+                if isinstance(error, InvalidPosition):  # another topic has taken the place of this one
+                    self._position = "earliest"
                 _log.warning("topic %s cannot be read, nothing is cancelled meanwhile: %s", self._topic, error)
             finally:
                 if reader is not None:
