@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.apps.application import RunningApp, free_port
+from tests.apps.application import RunningApp
 from tests.cli.terminal import langstream
+from tests.servers.ports import free_port
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["ws", "http"])
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps.application import LANGSTREAM, RunningApp, free_port
+from tests.apps.application import LANGSTREAM, RunningApp
 from tests.cli.conftest import write_talking
+from tests.servers.ports import free_port
 
 
 def addresses(app: RunningApp) -> list[str]:

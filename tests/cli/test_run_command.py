@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.apps.application import LANGSTREAM, RunningApp, free_port
+from tests.apps.application import LANGSTREAM, RunningApp
 from tests.cli.conftest import write_talking
+from tests.servers.ports import free_port
 
 SLEEPER = {
     "pipeline.yaml": """

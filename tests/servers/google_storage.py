@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.kafka import _end_with_parent, free_ports
+from tests.servers.kafka import _end_with_parent
+from tests.servers.ports import free_ports
 
 VERSION = "1.56.1"
 GO = (1, 26)

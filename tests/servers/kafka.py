@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.disk import SmallDisk
+from tests.servers.ports import free_ports
 
 VERSION = "4.1.1"
 JAVA = 17
@@ -109,9 +110,10 @@ class Kafka:
         self._brokers = brokers
         self._properties = dict(properties or {})
         self._tls = dict(tls or {})
-        self._ports = list(ports) or free_ports(brokers)
-        self._login_ports = free_ports(brokers)
-        self._controller_ports = free_ports(brokers)
+        free = free_ports(3 * brokers)
+        self._ports = list(ports) or free[:brokers]
+        self._login_ports = free[brokers : 2 * brokers]
+        self._controller_ports = free[2 * brokers :]
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._disks: dict[int, SmallDisk] = {}
         if disk_megabytes is not None:
@@ -336,15 +338,3 @@ def kafka(directory: Path, brokers: int = 1, **options: Any) -> Iterator[Kafka]:
         yield server
     finally:
         server.stop()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on at the moment, all different."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

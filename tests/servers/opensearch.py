@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.java import Artifacts, JavaServer, free_ports
+from tests.servers.java import Artifacts, JavaServer
+from tests.servers.ports import free_ports
 
 VERSION = "2.19.1"  # the latest whose vector search is published as well
 KNN = f"{VERSION}.0"

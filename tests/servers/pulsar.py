@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.servers.java import Artifacts, JavaServer, free_ports
+from tests.servers.java import Artifacts, JavaServer
+from tests.servers.ports import free_ports
 
 VERSION = "4.0.7"
 ARTIFACTS = Artifacts(

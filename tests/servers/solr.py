@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.java import Artifacts, JavaServer, free_ports
+from tests.servers.java import Artifacts, JavaServer
+from tests.servers.ports import free_ports
 
 USER, PASSWORD = "writer", "Solr; rocks 'n' rolls"
 VERSION = "9.10.1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Sequence
@@ -19,6 +18,7 @@ from langstream.agents.declaration import AGENT_TYPES
 from langstream.configuration.validation import check
 from langstream.records import Record, SimpleRecord
 from langstream.sdk.contract import AgentContext, AsyncProcessor, NotAttempted, Service, Sink, Source
+from tests.servers.ports import free_port
 
 GUIDE = Path(__file__).parents[3] / "docs" / "custom-agents.md"
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -195,11 +195,3 @@ def test_the_options_of_every_pipeline_are_accepted(title: str) -> None:
         kind = AGENT_TYPES.load(agent["type"])
         model, problems = check(kind.configuration, agent["configuration"], subject=title)
         assert model is not None, problems
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services.stores.processes import free_port, running
+from tests.servers.ports import free_port
+from tests.services.stores.processes import running
 
 CHROMA = "1.5.9"
 

@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.services.stores.processes import free_port, home_of, running
+from tests.servers.ports import free_port
+from tests.services.stores.processes import home_of, running
 
 PASSWORD = "s3cret-of-mariadb"
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.services.stores.processes import free_port, home_of, running
+from tests.servers.ports import free_port
+from tests.services.stores.processes import home_of, running
 
 PASSWORD = "s3cret-of-postgres"
 """Of the user `locked`."""

@@ -45,13 +45,6 @@ def _wait(server: subprocess.Popen[bytes], port: int, log: Path, ready: str) -> 
     raise RuntimeError(f"the server did not start: {log.read_text(errors='replace')}")
 
 
-def free_port() -> int:
-    """A port nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def home_of(user: str) -> Iterator[tuple[Path, list[str]]]:
     """A new directory for a server that refuses to run as root, and what to put before its commands.

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services.stores.processes import free_port, running
+from tests.servers.ports import free_port
+from tests.services.stores.processes import running
 
 PASSWORD = "s3cret-of-redis"
 

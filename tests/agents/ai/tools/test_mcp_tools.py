@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -25,6 +24,7 @@ from langstream.errors import AgentFailed
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext
 from langstream.services.ai.contract import ToolCall
+from tests.servers.ports import free_port
 from tests.services.ai.fake_server import FakeServer, Reply
 
 SERVER = str(Path(__file__).with_name("weather_server.py"))
@@ -142,12 +142,6 @@ async def test_a_program_that_speaks_otherwise_is_refused(opened: Open) -> None:
 async def test_a_program_that_says_nothing_is_given_up(opened: Open) -> None:
     with pytest.raises(AgentFailed, match=r"was not ready within 0\.5 s"):
         await opened(**{"args": ["-c", "import time; time.sleep(600)"], "start-timeout-seconds": 0.5})
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class HttpServer:
