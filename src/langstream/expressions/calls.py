@@ -1,4 +1,4 @@
-"""Closures of calls: functions of the library, and `fn:filter`, whose condition is an expression of its own."""
+"""Calls: functions of the library, and `fn:filter`, whose condition is an expression of its own."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ Compile: TypeAlias = Callable[[Node], Evaluate]
 Condition: TypeAlias = Callable[[str], Callable[[Any], bool]]
 """Compiles the text of a condition."""
 
+Failure: TypeAlias = Callable[[ExpressionError], ExpressionError]
+"""Names the function in an error of its own."""
+
+FILTER: Final = "filter"
 _REMEMBERED_CONDITIONS: Final = 64
 
 
@@ -29,8 +33,22 @@ def located(error: ExpressionError, column: int) -> ExpressionError:
     return error
 
 
-def compile_call(node: Call, compile_node: Compile, condition: Condition) -> Evaluate:
-    """The closure of a call. Raises ExpressionSyntaxError for what is wrong with the call itself."""
+def library_call(node: Call) -> tuple[Callable[..., Any], Failure]:
+    """What to call with the arguments, and what its errors become.
+
+    Raises ExpressionSyntaxError for what is wrong with the call itself.
+    """
+    function = _function(node)
+    return _bound(function, node), _failure_of(function, node.column)
+
+
+def compile_filter(node: Call, compile_node: Compile, condition: Condition) -> Evaluate:
+    """The closure of a call of `fn:filter`."""
+    _function(node)
+    return _filter(node, compile_node, condition)
+
+
+def _function(node: Call) -> Function:
     function = LIBRARY.get(node.function)
     if function is None:
         raise ExpressionSyntaxError(unknown_function(node.function), column=node.column)
@@ -38,10 +56,7 @@ def compile_call(node: Call, compile_node: Compile, condition: Condition) -> Eva
     if not function.accepts(given):
         message = f"{function.signature} takes {_count(function)}, but {given} {'is' if given == 1 else 'are'} given"
         raise ExpressionSyntaxError(message, column=node.column)
-    if function.name == "filter":
-        return _filter(node, compile_node, condition)
-    arguments = [compile_node(argument) for argument in node.arguments]
-    return _call_of(_bound(function, node), arguments, _failure_of(function, node.column))
+    return function
 
 
 def _count(function: Function) -> str:
@@ -61,7 +76,7 @@ def _bound(function: Function, node: Call) -> Callable[..., Any]:
         raise ExpressionSyntaxError(str(error), column=node.column) from None
 
 
-def _failure_of(function: Function, column: int) -> Callable[[ExpressionError], ExpressionError]:
+def _failure_of(function: Function, column: int) -> Failure:
     """Adds the function's name and place to an error of the function."""
     name = function.name if "." in function.name else f"fn:{function.name}"
 
@@ -72,31 +87,6 @@ def _failure_of(function: Function, column: int) -> Callable[[ExpressionError], 
         return ExpressionError(error.kind, message, column=column)
 
     return failed
-
-
-def _call_of(
-    call: Callable[..., Any], arguments: list[Evaluate], failed: Callable[[ExpressionError], ExpressionError]
-) -> Evaluate:
-    if len(arguments) == 1:
-        (only,) = arguments
-
-        def evaluate_one(scope: Any) -> Any:
-            argument = only(scope)
-            try:
-                return call(argument)
-            except ExpressionError as error:
-                raise failed(error) from None
-
-        return evaluate_one
-
-    def evaluate(scope: Any) -> Any:
-        values = [argument(scope) for argument in arguments]
-        try:
-            return call(*values)
-        except ExpressionError as error:
-            raise failed(error) from None
-
-    return evaluate
 
 
 # --- fn:filter

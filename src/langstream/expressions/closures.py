@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from langstream.expressions.calls import Condition, Evaluate, compile_call
+from langstream.expressions.calls import FILTER, Condition, Evaluate, compile_filter
 from langstream.expressions.errors import ExpressionError
 from langstream.expressions.frames import MISSING, Frame
 from langstream.expressions.generation import ROOTS, Failed, generated, generated_condition, generated_expression
@@ -50,14 +50,14 @@ class _Compiler:
                 return _constant(node.value)
             case Name():
                 return self.name(node)
-            case Member() | Unary() | Binary() | Logic() | Choice():
+            case Call() if node.function == FILTER:
+                return compile_filter(node, self.compile, self.condition)
+            case Member() | Unary() | Binary() | Logic() | Choice() | Call():
                 return generated(node, self.compile)
             case ListLiteral():
                 return self.list_literal(node)
             case MapLiteral():
                 return self.map_literal(node)
-            case Call():
-                return compile_call(node, self.compile, self.condition)
             case Invoke():
                 return self.invoke(node)
             case Lambda():

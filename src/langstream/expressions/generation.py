@@ -1,9 +1,9 @@
 """Python functions made from syntax trees, for what expressions do most.
 
-Roots, names (`value.a.b`), operators, `&&`, `||` and `? :` become the statements of one function, so that evaluating
-`value.a * 2 + 1 > value.b` is one call. The usual types are worked on in place; everything else (null, text where a
-number is wanted, decimals, results beyond 64 bits) goes to the functions of `operators` and `navigation`, which know
-all the rules. Nodes of other kinds are closures that the function calls.
+Roots, names (`value.a.b`), operators, `&&`, `||`, `? :` and calls of the library become the statements of one function,
+so that evaluating `value.a * 2 + 1 > value.b` is one call. The usual types are worked on in place; everything else
+(null, text where a number is wanted, decimals, results beyond 64 bits) goes to the functions of `operators` and
+`navigation`, which know all the rules. Nodes of other kinds are closures that the function calls.
 
 The source is made of this module's own words: names of attributes and operators from the tables below, and of
 variables that are numbered. Nothing a user wrote gets into it; texts and numbers are bound to names (`c1`, `c2`, …).
@@ -24,12 +24,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from langstream.expressions.calls import Evaluate, located
+from langstream.expressions.calls import FILTER, Evaluate, library_call, located
 from langstream.expressions.errors import ExpressionError
 from langstream.expressions.navigation import member
 from langstream.expressions.numbers import INT64_MAX, INT64_MIN
 from langstream.expressions.operators import BINARY, UNARY
-from langstream.expressions.syntax import Binary, Choice, Literal, Logic, Member, Name, Node, Unary
+from langstream.expressions.syntax import Binary, Call, Choice, Literal, Logic, Member, Name, Node, Unary
 from langstream.expressions.types import to_boolean
 
 Failed: TypeAlias = Callable[[Exception], Any]
@@ -52,10 +52,14 @@ ROOTS: Final[Mapping[str, str]] = {
 _NONE: Final[Mapping[str, str]] = {}
 _COMPARISONS: Final = frozenset(("==", "!=", "<", "<=", ">", ">="))
 _ARITHMETIC: Final = frozenset(("+", "-", "*"))
+_METHODS: Final[Mapping[str, str]] = {"uppercase": "upper", "lowercase": "lower"}
+"""Functions that are for texts what a method of theirs is."""
+
 FITS: Final = f"{INT64_MIN} <= {{0}} <= {INT64_MAX}"
 _NAMES: Final[Mapping[str, Any]] = {
     "__builtins__": {},
     "AttributeError": AttributeError,
+    "ExpressionError": ExpressionError,
     "FAILURES": FAILURES,
     "dict": dict,
     "float": float,
@@ -149,6 +153,8 @@ class Source:
                 return self._logic(node, depth)
             case Choice():
                 return self._choice(node, depth)
+            case Call() if node.function != FILTER:
+                return self._call(node, depth)
         return self._set(depth, f"{self.bound(self._other(node))}(scope)")
 
     def bound(self, content: Any) -> str:
@@ -258,6 +264,24 @@ class Source:
         self.line(depth + 1, f"{result} = {self.write(node.then, depth + 1)}")
         self.line(depth, "else:")
         self.line(depth + 1, f"{result} = {self.write(node.otherwise, depth + 1)}")
+        return result
+
+    # --- calls
+
+    def _call(self, node: Call, depth: int) -> str:
+        call, failed = library_call(node)
+        arguments = [self.write(argument, depth) for argument in node.arguments]
+        result, inner = self.variable(), depth
+        method = _METHODS.get(node.function)
+        if method is not None:
+            self.line(depth, f"if type({arguments[0]}) is str:")
+            self.line(depth + 1, f"{result} = {arguments[0]}.{method}()")
+            self.line(depth, "else:")
+            inner += 1
+        self.line(inner, "try:")
+        self.line(inner + 1, f"{result} = {self.bound(call)}({', '.join(arguments)})")
+        self.line(inner, "except ExpressionError as error:")
+        self.line(inner + 1, f"raise {self.bound(failed)}(error) from None")
         return result
 
 

@@ -29,6 +29,12 @@ EXPRESSIONS = [
     "value.a / 0",
     "value.big * 2",
     "!value.flag",
+    "fn:uppercase(value.b)",
+    "fn:lowercase(value.c)",
+    "fn:concat(value.b, '-', fn:str(value.a))",
+    "fn:coalesce(value.none, value)",
+    "fn:coalesce(value.c, fn:toInt(value.b))",
+    "fn:split(value.b, ',')",
 ]
 CONDITIONS = [None, "value.a > 3", "value.b == 'x' || value.flag", "value.b.x == 1", "value.c.d != null", "value.flag"]
 NAMES = st.sampled_from(["a", "b", "c", "new", "other"])
@@ -116,7 +122,7 @@ SIMPLE = [
 def test_simple_chains_have_a_shortcut_and_others_have_none(make: Make) -> None:
     assert chain(make, SIMPLE)._shortcut is not None
     for agent, options in (
-        ("compute", {"fields": [{"name": "value.b", "expression": "fn:uppercase(value.a)"}]}),
+        ("compute", {"fields": [{"name": "value.b", "expression": "fn:listOf(value)"}]}),
         ("compute", {"fields": [{"name": "key", "expression": "value.a"}]}),
         ("compute", {"fields": [{"name": "value.b", "expression": "key"}]}),
         ("drop-fields", {"fields": ["a"]}),

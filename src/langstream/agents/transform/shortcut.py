@@ -40,8 +40,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from langstream.agents.working_record import CONTAINERS
+from langstream.expressions.functions import HOLDING, LIBRARY
 from langstream.expressions.generation import FITS, Source
-from langstream.expressions.syntax import Binary, Choice, Literal, Logic, Member, Name, Node, Unary
+from langstream.expressions.syntax import Binary, Call, Choice, Literal, Logic, Member, Name, Node, Unary
 from langstream.expressions.tree import descendants
 from langstream.records import Document, SimpleRecord
 
@@ -76,10 +77,18 @@ class Shortcut:
         """Whether its expressions look at the value only, and have nothing but statements in them."""
         expressions = [setting.expression for setting in self.settings]
         return all(
-            node.name == "value" if isinstance(node, Name) else isinstance(node, _WRITTEN)
+            _is_written(node)
             for expression in (expressions if self.when is None else [*expressions, self.when])
             for node in descendants(expression)
         )
+
+
+def _is_written(node: Node) -> bool:
+    if isinstance(node, Name):
+        return node.name == "value"
+    if isinstance(node, Call):  # what holds the value cannot become its member as it is
+        return node.function in LIBRARY and node.function not in HOLDING
+    return isinstance(node, _WRITTEN)
 
 
 _WRITTEN: Final = (Literal, Member, Unary, Binary, Logic, Choice)

@@ -9,7 +9,7 @@ from typing import Final
 from langstream.expressions.functions import dates, documents, numbers, structures, text
 from langstream.expressions.functions.signature import VARIES, Function
 
-__all__ = ["LIBRARY", "VARIES", "Function", "unknown_function"]
+__all__ = ["HOLDING", "LIBRARY", "VARIES", "Function", "unknown_function"]
 
 
 def _filter_outside(*_arguments: object) -> object:
@@ -29,6 +29,9 @@ LIBRARY: Final[Mapping[str, Function]] = {
     )
 }
 """Function by name, without `fn:`."""
+
+HOLDING: Final = frozenset(function.name for function in structures.FUNCTIONS) - {"coalesce"} | {"filter"}
+"""Functions whose results may hold their arguments."""
 
 
 def unknown_function(name: str) -> str:
