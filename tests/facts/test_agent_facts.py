@@ -218,3 +218,16 @@ def test_every_problem_is_told_at_once() -> None:
     )
     for words in ("'x' is unknown", "'y' is unknown", "'fields' is required", "'nowhere' not found", "'table-name'"):
         assert words in told
+
+
+@pytest.mark.parametrize(
+    ("options", "target"),
+    [
+        ({"table_name": "shop.items"}, ("shop", "items")),
+        ({"table_name": "items", "keyspace": "shop"}, ("shop", "items")),
+        ({"table_name": "ignored.one", "table": "shop.items"}, ("shop", "items")),
+    ],
+)
+def test_the_table_of_a_cassandra_sink(options: dict[str, Any], target: tuple[str, str]) -> None:
+    (node,) = planned(agents=[sink("Cass", mapping="id=key.id", **options)]).nodes
+    assert node.agents[0].configuration.target() == target  # type: ignore[attr-defined]

@@ -40,6 +40,10 @@ class CqlSinkConfiguration(SinkConfiguration):
         str,
         Field(min_length=1, description="Table, also as `keyspace.table`."),
     ]
+    table: Annotated[
+        str | None,
+        Field(min_length=1, description="Used before `table-name`, where both are given."),
+    ] = None
     keyspace: Annotated[str, Field(description="Keyspace, unless the table is given with it.")] = ""
     mapping: Annotated[
         str,
@@ -106,20 +110,24 @@ class CqlSinkConfiguration(SinkConfiguration):
 
     @model_validator(mode="after")
     def _is_whole(self) -> CqlSinkConfiguration:
-        if self.keyspace and "." in self.table_name:
+        if self.keyspace and "." in self._written:
             raise ValueError("table-name has a keyspace already: leave out keyspace")
-        if not self.keyspace and "." not in self.table_name:
+        if not self.keyspace and "." not in self._written:
             raise ValueError("the keyspace is missing: set keyspace, or table-name as keyspace.table")
         if self.query is not None and self.deletes_enabled:
             raise ValueError("query needs deletesEnabled: false")
         parsed(self.mapping)
         return self
 
+    @property
+    def _written(self) -> str:
+        return self.table or self.table_name
+
     def target(self) -> tuple[str, str]:
         """Keyspace and table, as they stand in CQL."""
         if self.keyspace:
-            return self.keyspace, self.table_name
-        keyspace, _, table = self.table_name.partition(".")
+            return self.keyspace, self._written
+        keyspace, _, table = self._written.partition(".")
         return keyspace, table
 
     def sources(self) -> Sequence[Mapping]:

@@ -142,9 +142,13 @@ class CqlTable(Table):
     def _bound(self, write: Write) -> Any:
         if self._options.query is not None:
             return self._custom(write)
-        if write.values is None or (self._all_mapped and all(write.values[name] is None for name in self._others)):
+        if write.values is None or self._is_empty(write.values):
             return self._deletion(write)
         return self._insertion(write, write.values)
+
+    def _is_empty(self, values: Mapping[str, Any]) -> bool:
+        """Whether these values stand for the deletion of the row."""
+        return self._options.deletes_enabled and self._all_mapped and all(values[name] is None for name in self._others)
 
     def _insertion(self, write: Write, values: Mapping[str, Any]) -> Any:
         from cassandra.query import UNSET_VALUE
