@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, Final
 
 from langstream.agents.declaration import AGENT_TYPES, AgentType
+from langstream.cli import examples
+from langstream.cli.examples import Example
 from langstream.cli.failure import UnknownName
 from langstream.configuration.validation import did_you_mean
 from langstream.registry import AI, ASSETS, STORES, Registry
 
+_LANGUAGES: Final[Mapping[str, str]] = {".yaml": "yaml", ".py": "python"}
 _RESOURCES, _STORES, _ASSETS = Registry(AI), Registry(STORES), Registry(ASSETS)
 
 
@@ -79,16 +82,16 @@ def _agent_page(name: str) -> str | None:
         parts.append(_options(declared.configuration))
     else:
         parts.append("## Options\n\nThe options depend on the data store; see the pages of the stores.")
-    if declared.example:
-        parts.append(f"## Example\n\n```yaml\n{declared.example.strip()}\n```")
-    return "\n\n".join(parts) + "\n"
+    return _with_example(parts, examples.of_agent(declared))
 
 
 def _resource_page(name: str) -> str | None:
     if name not in _RESOURCES:
         return None
     declared = _RESOURCES.load(name)
-    return "\n\n".join([f"# {name}", declared.summary, _options(declared.configuration)]) + "\n"
+    return _with_example(
+        [f"# {name}", declared.summary, _options(declared.configuration)], examples.of_provider(declared)
+    )
 
 
 def _store_page(name: str) -> str | None:
@@ -99,7 +102,7 @@ def _store_page(name: str) -> str | None:
     parts = [f"# {name}", declared.summary, f"- resource type: {kinds}", _options(declared.configuration)]
     if declared.sink_configuration is not None:
         parts.append(_options(declared.sink_configuration, "Options of `vector-db-sink`"))
-    return "\n\n".join(parts) + "\n"
+    return _with_example(parts, examples.of_store(declared))
 
 
 def _asset_page(name: str) -> str | None:
@@ -107,10 +110,26 @@ def _asset_page(name: str) -> str | None:
         return None
     declared = _ASSETS.load(name)
     services = ", ".join(f"`{service}`" for service in declared.services)
-    return (
-        "\n\n".join([f"# {name}", declared.summary, f"- data stores: {services}", _options(declared.configuration)])
-        + "\n"
-    )
+    parts = [f"# {name}", declared.summary, f"- data stores: {services}", _options(declared.configuration)]
+    return _with_example(parts, examples.of_asset(declared))
+
+
+def _with_example(parts: Sequence[str], example: Example) -> str:
+    """The page: its parts, and the files of the example as they can be copied."""
+    blocks = [
+        _block(f"`{name}`", text, _LANGUAGES.get(PurePath(name).suffix, "text")) for name, text in example.files.items()
+    ]
+    if example.secrets:
+        blocks.append(_block("`secrets.yaml`, beside the application's directory", example.secrets))
+    if example.input:
+        blocks.append(_block("Records", example.input))
+    if example.output:
+        blocks.append(_block("What comes of them" if example.input else "What comes of it", example.output))
+    return "\n\n".join([*parts, *(["## Example", *blocks] if blocks else [])]) + "\n"
+
+
+def _block(title: str, text: str, language: str = "yaml") -> str:
+    return f"{title}:\n\n```{language}\n{text.strip(chr(10))}\n```"
 
 
 def _options(model: Any, title: str = "Options") -> str:

@@ -120,17 +120,19 @@ the model may call functions of the application, MCP servers and other pipelines
     keeps_state=True,
     example="""\
 - type: ai-chat-completions
+  input: questions
   output: answers
   configuration:
+    ai-service: openai
     model: gpt-4o-mini
     completion-field: value.answer
     stream-to-topic: answer-chunks
     stream-response-completion-field: value
     min-chunks-per-message: 10
     messages:
-    - role: system
-      content: Answer in one sentence.
-    - role: user
-      content: "{{{ value.question }}}"
+      - role: system
+        content: Answer in one sentence.
+      - role: user
+        content: "{{{ value.question }}}"
 """,
 )

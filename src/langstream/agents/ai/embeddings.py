@@ -221,7 +221,10 @@ which they came.""",
     family="ai",
     example="""\
 - type: compute-ai-embeddings
+  input: chunks
+  output: vectors
   configuration:
+    ai-service: openai
     model: text-embedding-3-small
     text: "{{{ value.text }}}"
     embeddings-field: value.embeddings

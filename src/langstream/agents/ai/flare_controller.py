@@ -156,11 +156,31 @@ counted in `value.{COUNTER}`: after {MOST_ROUNDS + 1} of them a record goes on a
     family="ai",
     example="""\
 - type: flare-controller
+  input: drafts
   output: answers
   configuration:
     tokens-field: value.tokens.tokens
     logprobs-field: value.tokens.logprobs
     loop-topic: flare-loop
     retrieve-documents-field: value.documents_to_retrieve
+""",
+    example_input="""\
+- value:
+    answer: Basel lies on the Rhine
+    tokens: { tokens: [Basel, " lies", " on", " the", " Rhine"], logprobs: [-0.1, -0.2, -0.1, -0.1, -0.3] }
+- value:
+    answer: It was founded in 374
+    tokens: { tokens: [It, " was", " founded", " in", " 374"], logprobs: [-0.1, -0.2, -0.1, -0.1, -2.5] }
+""",
+    example_output="""\
+- value:
+    answer: Basel lies on the Rhine
+    tokens: { tokens: [Basel, " lies", " on", " the", " Rhine"], logprobs: [-0.1, -0.2, -0.1, -0.1, -0.3] }
+- topic: flare-loop
+  value:
+    answer: It was founded in 374
+    tokens: { tokens: [It, " was", " founded", " in", " 374"], logprobs: [-0.1, -0.2, -0.1, -0.1, -2.5] }
+    documents_to_retrieve: [" 374"]
+    flare_iterations: 1
 """,
 )

@@ -76,13 +76,15 @@ out.""",
     keeps_state=True,
     example="""\
 - type: ai-text-completions
-  output: answers
+  input: subjects
+  output: texts
   configuration:
+    ai-service: openai
     model: gpt-3.5-turbo-instruct
-    completion-field: value.answer
+    completion-field: value.text
     logprobs: 5
     logprobs-field: value.logprobs
     prompt:
-    - "Tell me about {{{ value.subject }}}"
+      - "Tell me about {{{ value.subject }}}"
 """,
 )

@@ -61,12 +61,27 @@ plain (records are processed one at a time), `async def`, or return a `concurren
 processed at the same time, those with equal keys one after the other)."""
 _EXAMPLE = """\
 - type: python-processor
-  input: questions
-  output: answers
+  input: names
+  output: greetings
   configuration:
-    className: answers.Answer
+    className: greetings.Greeting
     greeting: Hello
 """
+
+_FILES = {
+    "python/greetings.py": """\
+class Greeting:
+    def init(self, config):
+        self.greeting = config["greeting"]
+
+    def process(self, record):
+        return [{"value": f"{self.greeting}, {record.value()}!", "key": record.key()}]
+"""
+}
+
+_INPUT = "- { key: a1, value: Ada }\n"
+
+_OUTPUT = '- { key: a1, value: "Hello, Ada!" }\n'
 
 AGENT = AgentType(
     name="python-processor",
@@ -79,6 +94,9 @@ AGENT = AgentType(
     check=check,
     family="custom",
     example=_EXAMPLE,
+    example_files=_FILES,
+    example_input=_INPUT,
+    example_output=_OUTPUT,
 )
 
 FUNCTION = AgentType(
@@ -92,4 +110,7 @@ FUNCTION = AgentType(
     check=check,
     family="custom",
     example=_EXAMPLE.replace("python-processor", "python-function"),
+    example_files=_FILES,
+    example_input=_INPUT,
+    example_output=_OUTPUT,
 )

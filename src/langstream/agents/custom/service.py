@@ -82,4 +82,26 @@ The class needs a method `main()`, plain or `async def`, that runs until the app
     className: dashboard.Server
     service-port: 8001
 """,
+    example_files={
+        "python/dashboard.py": """\
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"All is well.")
+
+
+class Server:
+    def main(self):
+        self.server = ThreadingHTTPServer(("127.0.0.1", 8001), Page)
+        self.server.serve_forever()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+"""
+    },
 )

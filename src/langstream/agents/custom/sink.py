@@ -64,5 +64,17 @@ when the `concurrent.futures.Future` it returned is done. Raising an exception i
   input: orders
   configuration:
     className: warehouse.Store
+    path: orders.txt
 """,
+    example_files={
+        "python/warehouse.py": """\
+class Store:
+    def init(self, config):
+        self.path = config["path"]
+
+    def write(self, record):
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(f"{record.key()}: {record.value()}\\n")
+"""
+    },
 )

@@ -183,4 +183,22 @@ record, and everything it led to, is safe; `permanent_failure(record, error)` wh
     className: sensors.Thermometer
     interval: 5
 """,
+    example_files={
+        "python/sensors.py": """\
+import time
+
+
+class Thermometer:
+    def init(self, config):
+        self.interval = config["interval"]
+        self.next = 0.0
+
+    def read(self):
+        if time.monotonic() < self.next:
+            time.sleep(0.1)
+            return []
+        self.next = time.monotonic() + self.interval
+        return [{"value": {"degrees": 21.5}, "key": "kitchen"}]
+"""
+    },
 )

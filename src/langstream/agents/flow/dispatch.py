@@ -67,10 +67,20 @@ AGENT = AgentType(
     family="flow",
     example="""\
 - type: dispatch
-  output: other
+  input: messages
+  output: others
   configuration:
     routes:
-    - {when: "properties.language == 'en'", destination: english}
-    - {when: "value.spam == true", action: drop}
+      - { when: "properties.spam == 'yes'", action: drop }
+      - { when: "properties.language == 'en'", destination: english }
+""",
+    example_input="""\
+- { value: "Buy now", headers: { language: en, spam: "yes" } }
+- { value: "Good morning", headers: { language: en } }
+- { value: "Guten Morgen", headers: { language: de } }
+""",
+    example_output="""\
+- { topic: english, value: Good morning, headers: { language: en } }
+- { value: Guten Morgen, headers: { language: de } }
 """,
 )

@@ -34,5 +34,15 @@ AGENT = AgentType(
     create=lambda _: Identity(),
     summary="Passes every record on as it is.",
     family="flow",
-    example="- type: identity\n",
+    example="""\
+- type: identity
+  input: here
+  output: there
+""",
+    example_input="""\
+- { key: a1, value: { name: Ada }, headers: { language: en } }
+""",
+    example_output="""\
+- { key: a1, value: { name: Ada }, headers: { language: en } }
+""",
 )

@@ -106,9 +106,17 @@ AGENT = AgentType(
     family="flow",
     example="""\
 - type: log-event
+  input: people
+  output: logged-people
   configuration:
     message: "got {{ value.name }}"
     fields:
-    - {name: id, expression: key}
+      - { name: id, expression: key }
+""",
+    example_input="""\
+- { key: a1, value: { name: Ada } }
+""",
+    example_output="""\
+- { key: a1, value: { name: Ada } }
 """,
 )

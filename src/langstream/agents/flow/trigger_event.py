@@ -59,10 +59,23 @@ AGENT = AgentType(
     family="flow",
     example="""\
 - type: trigger-event
+  input: chunks
+  output: all-chunks
   configuration:
     destination: last-chunks
     when: "fn:toInt(properties.text_num_chunks) == fn:toInt(properties.chunk_id) + 1"
     fields:
-    - {name: value, expression: "fn:mapOf('file', properties.name)"}
+      - { name: value, expression: "fn:mapOf('file', properties.name)" }
+""",
+    example_input="""\
+- { value: "First part.", headers: { name: a.txt, chunk_id: "0", text_num_chunks: "2" } }
+- { value: "Second part.", headers: { name: a.txt, chunk_id: "1", text_num_chunks: "2" } }
+""",
+    example_output="""\
+- { value: "First part.", headers: { name: a.txt, chunk_id: "0", text_num_chunks: "2" } }
+- topic: last-chunks
+  value: { file: a.txt }
+  headers: { name: a.txt, chunk_id: "1", text_num_chunks: "2" }
+- { value: "Second part.", headers: { name: a.txt, chunk_id: "1", text_num_chunks: "2" } }
 """,
 )

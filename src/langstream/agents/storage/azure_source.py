@@ -90,7 +90,7 @@ AGENT = AgentType(
   configuration:
     endpoint: https://account.blob.core.windows.net
     container: inbox
-    sas-token: ${secrets.azure.sas-token}
+    sas-token: "${secrets.azure.sas-token}"
     delete-objects: false
 """,
 )

@@ -128,7 +128,12 @@ Replicas share the files by their names.""",
   output: documents
   configuration:
     path: ./inbox
-    patterns: ["**/*.pdf", "**/*.md"]
+    patterns: ["**/*.md", "**/*.txt"]
     emit-deletions: true
 """,
+    example_files={
+        "inbox/hello.txt": """\
+Hello, Ada!
+"""
+    },
 )

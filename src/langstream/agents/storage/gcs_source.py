@@ -60,7 +60,7 @@ AGENT = AgentType(
   output: files
   configuration:
     bucket-name: inbox
-    service-account-json: ${secrets.google.service-account-json}
+    service-account-json: "${secrets.google.service-account-json}"
     deleted-objects-topic: gone
     delete-objects: false
 """,

@@ -73,10 +73,10 @@ AGENT = AgentType(
   configuration:
     endpoint: http://minio.example.net:9000
     bucketName: inbox
-    access-key: ${secrets.s3.access-key}
-    secret-key: ${secrets.s3.secret-key}
+    access-key: "${secrets.s3.access-key}"
+    secret-key: "${secrets.s3.secret-key}"
     path-prefix: reports/
     recursive: true
-    file-extensions: pdf, docx
+    file-extensions: pdf,docx
 """,
 )

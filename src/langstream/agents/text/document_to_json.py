@@ -52,8 +52,16 @@ AGENT = AgentType(
     family="text",
     example="""\
 - type: document-to-json
+  input: texts
+  output: questions
   configuration:
     text-field: question
     copy-properties: true
+""",
+    example_input="""\
+- { value: "What is a topic?", headers: { language: en } }
+""",
+    example_output="""\
+- { value: { question: "What is a topic?", language: en }, headers: { language: en } }
 """,
 )

@@ -94,8 +94,21 @@ sure: very short texts, numbers. An existing header of that name is replaced; th
     family="text",
     example="""\
 - type: language-detector
+  input: texts
+  output: known-texts
   configuration:
     property: language
     allowedLanguages: [en, fr]
+""",
+    example_input="""\
+- value: Das Wetter ist heute sehr schön, und morgen soll es regnen.
+- value: The weather is very nice today, and it is going to rain tomorrow.
+- value: Il fait très beau aujourd'hui, et demain il va pleuvoir.
+""",
+    example_output="""\
+- value: The weather is very nice today, and it is going to rain tomorrow.
+  headers: { language: en }
+- value: Il fait très beau aujourd'hui, et demain il va pleuvoir.
+  headers: { language: fr }
 """,
 )

@@ -94,4 +94,10 @@ another process, within limits of time and memory. Works offline, without OCR.""
   input: documents
   output: texts
 """,
+    example_input="""\
+- value: "<html><body><h1>Topics</h1><p>A topic keeps records.</p></body></html>"
+""",
+    example_output="""\
+- value: "Topics\\n\\nA topic keeps records."
+""",
 )

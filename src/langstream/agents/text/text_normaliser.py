@@ -72,8 +72,16 @@ AGENT = AgentType(
     family="text",
     example="""\
 - type: text-normaliser
+  input: texts
+  output: plain-texts
   configuration:
     make-lowercase: true
     trim-spaces: true
+""",
+    example_input="""\
+- value: "  Good   MORNING,\\n\\n\\n  Ada!  "
+""",
+    example_output="""\
+- value: "good morning,\\n\\nada!"
 """,
 )

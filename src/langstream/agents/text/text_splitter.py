@@ -185,11 +185,28 @@ that the record had are replaced. Blank text gives no chunk. Counting tokens wor
     family="text",
     example="""\
 - type: text-splitter
+  input: texts
+  output: chunks
   configuration:
-    chunk_size: 400
-    chunk_overlap: 100
+    chunk_size: 12
+    chunk_overlap: 4
     length_function: cl100k_base
     separators: ["\\n\\n", "\\n", " ", ""]
     keep_separator: false
+""",
+    example_input="""\
+- key: a.txt
+  value: A topic keeps records. An agent reads them and writes to another topic.
+""",
+    example_output="""\
+- key: a.txt
+  value: A topic keeps records. An
+  headers: { chunk_id: "0", chunk_text_length: "25", chunk_num_tokens: "6", text_num_chunks: "3" }
+- key: a.txt
+  value: records. An agent reads them and
+  headers: { chunk_id: "1", chunk_text_length: "32", chunk_num_tokens: "7", text_num_chunks: "3" }
+- key: a.txt
+  value: them and writes to another topic.
+  headers: { chunk_id: "2", chunk_text_length: "33", chunk_num_tokens: "7", text_num_chunks: "3" }
 """,
 )

@@ -74,7 +74,16 @@ AGENT = AgentType(
     family="transform",
     example="""\
 - type: cast
+  input: amounts
+  output: numbers
   configuration:
-    schema-type: STRING
+    schema-type: DOUBLE
+    part: value
+""",
+    example_input="""\
+- { key: apples, value: "42" }
+""",
+    example_output="""\
+- { key: apples, value: "42.0" }
 """,
 )

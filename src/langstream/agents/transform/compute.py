@@ -85,9 +85,18 @@ AGENT = AgentType(
     family="transform",
     example="""\
 - type: compute
+  input: people
+  output: named-people
   configuration:
     fields:
-    - {name: value.full, expression: "fn:concat(value.first, ' ', value.last)", type: STRING}
-    - {name: properties.tenant, expression: value.tenant}
+      - { name: value.full, expression: "fn:concat(value.first, ' ', value.last)", type: STRING }
+      - { name: properties.tenant, expression: value.tenant }
+""",
+    example_input="""\
+- value: { first: Ada, last: Lovelace, tenant: acme }
+""",
+    example_output="""\
+- value: { first: Ada, last: Lovelace, tenant: acme, full: Ada Lovelace }
+  headers: { tenant: acme }
 """,
 )

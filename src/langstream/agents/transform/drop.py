@@ -28,7 +28,16 @@ AGENT = AgentType(
     family="transform",
     example="""\
 - type: drop
+  input: texts
+  output: readable-texts
   configuration:
-    when: "properties.lang == 'xx'"
+    when: "properties.language == 'unknown'"
+""",
+    example_input="""\
+- { value: "1 2 3", headers: { language: unknown } }
+- { value: "Good morning", headers: { language: en } }
+""",
+    example_output="""\
+- { value: Good morning, headers: { language: en } }
 """,
 )

@@ -77,8 +77,16 @@ AGENT = AgentType(
     family="transform",
     example="""\
 - type: drop-fields
+  input: users
+  output: public-users
   configuration:
-    part: value
     fields: [password, ssn]
+    part: value
+""",
+    example_input="""\
+- value: { name: Ada, password: swordfish, city: London }
+""",
+    example_output="""\
+- value: { name: Ada, city: London }
 """,
 )

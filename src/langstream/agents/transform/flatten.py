@@ -100,8 +100,16 @@ AGENT = AgentType(
     family="transform",
     example="""\
 - type: flatten
+  input: orders
+  output: flat-orders
   configuration:
-    part: value
     delimiter: "_"
+    part: value
+""",
+    example_input="""\
+- value: { id: 7, address: { city: Basel, geo: { lat: 47.6, lon: 7.6 } }, items: [{ sku: a }] }
+""",
+    example_output="""\
+- value: { id: 7, address_city: Basel, address_geo_lat: 47.6, address_geo_lon: 7.6, items: [{ sku: a }] }
 """,
 )

@@ -49,5 +49,15 @@ AGENT = AgentType(
     description="The key stays. Records whose key or value is not structured are left as they are.",
     composable=Composable.OPTIONAL,
     family="transform",
-    example="- type: merge-key-value\n",
+    example="""\
+- type: merge-key-value
+  input: orders
+  output: merged-orders
+""",
+    example_input="""\
+- { key: { id: 7, shop: Basel }, value: { shop: Bern, total: 12.5 } }
+""",
+    example_output="""\
+- { key: { id: 7, shop: Basel }, value: { id: 7, shop: Bern, total: 12.5 } }
+""",
 )

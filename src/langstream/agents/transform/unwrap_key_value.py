@@ -48,7 +48,15 @@ AGENT = AgentType(
     family="transform",
     example="""\
 - type: unwrap-key-value
+  input: orders
+  output: order-keys
   configuration:
     unwrapKey: true
+""",
+    example_input="""\
+- { key: { id: 7 }, value: { total: 12.5 } }
+""",
+    example_output="""\
+- value: { id: 7 }
 """,
 )

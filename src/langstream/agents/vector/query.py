@@ -31,13 +31,28 @@ AGENT = AgentType(
     ),
     composable=Composable.OPTIONAL,
     family="vector",
-    example="""
-type: query
-configuration:
-  datasource: db
-  query: "select name, city from people where id = ?"
-  fields: ["value.id"]
-  output-field: value.person
-  only-first: true
+    example="""\
+- type: query
+  input: chunks
+  configuration:
+    datasource: documents-db
+    mode: execute
+    query: "INSERT INTO documents (filename, chunk_id, text) VALUES (?, ?, ?)"
+    fields: [value.filename, value.chunk_id, value.text]
+    output-field: value.written
+- type: query
+  output: counted-chunks
+  configuration:
+    datasource: documents-db
+    query: "SELECT count(*) AS chunks FROM documents WHERE filename = ?"
+    fields: [value.filename]
+    output-field: value.found
+    only-first: true
+""",
+    example_input="""\
+- value: { filename: a.txt, chunk_id: 0, text: First part. }
+""",
+    example_output="""\
+- value: { filename: a.txt, chunk_id: 0, text: First part., written: { count: 1 }, found: { chunks: 1 } }
 """,
 )

@@ -29,12 +29,14 @@ AGENT = AgentType(
     summary="Searches a vector store and stores the rows found in the record.",
     composable=Composable.OPTIONAL,
     family="vector",
-    example="""
-type: query-vector-db
-configuration:
-  datasource: documents
-  query: "select text from documents order by cosine_similarity(vector, cast(? as float array)) desc limit 20"
-  fields: ["value.question_embeddings"]
-  output-field: value.related_documents
+    example="""\
+- type: query-vector-db
+  input: questions
+  output: related-documents
+  configuration:
+    datasource: documents-db
+    query: "SELECT text FROM documents ORDER BY cosine_similarity(vector, CAST(? AS FLOAT ARRAY)) DESC LIMIT 20"
+    fields: [value.question_embeddings]
+    output-field: value.related_documents
 """,
 )

@@ -116,16 +116,33 @@ AGENT = AgentType(
         "relevance to the query among the remaining documents, D its mean cosine similarity to those chosen before."
     ),
     family="vector",
-    example="""
-type: re-rank
-configuration:
-  algorithm: MMR
-  field: value.related_documents
-  query-text: value.question
-  text-field: record.text
-  embeddings-field: record.embeddings
-  output-field: value.related_documents
-  lambda: 0.5
-  max: 5
+    example="""\
+- type: re-rank
+  input: found-documents
+  output: ranked-documents
+  configuration:
+    algorithm: MMR
+    field: value.documents
+    query-text: value.question
+    text-field: record.text
+    embeddings-field: record.embeddings
+    output-field: value.documents
+    lambda: 0.5
+    max: 2
+""",
+    example_input="""\
+- value:
+    question: what keeps records
+    documents:
+      - { text: An agent works on records, embeddings: [0.0, 1.0] }
+      - { text: A topic keeps records, embeddings: [1.0, 0.0] }
+      - { text: Topics keep all records, embeddings: [0.99, 0.14] }
+""",
+    example_output="""\
+- value:
+    question: what keeps records
+    documents:
+      - { text: A topic keeps records, embeddings: [1.0, 0.0] }
+      - { text: An agent works on records, embeddings: [0.0, 1.0] }
 """,
 )

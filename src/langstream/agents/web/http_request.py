@@ -98,6 +98,7 @@ change something (all but GET, HEAD, OPTIONS and TRACE) are sent one after the o
     family="web",
     example="""\
 - type: http-request
+  input: cities
   output: places
   configuration:
     url: https://geo.example.com/v1/search

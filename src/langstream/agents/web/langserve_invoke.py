@@ -227,6 +227,7 @@ The values of `fields` are the chain's `input`. With an address that ends with `
     family="web",
     example="""\
 - type: langserve-invoke
+  input: questions
   output: answers
   configuration:
     url: http://localhost:8000/chain/stream
@@ -235,6 +236,6 @@ The values of `fields` are the chain's `input`. With an address that ends with `
     stream-response-field: value
     min-chunks-per-message: 10
     fields:
-    - {name: topic, expression: value.question}
+      - { name: topic, expression: value.question }
 """,
 )

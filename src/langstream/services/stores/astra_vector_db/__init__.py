@@ -22,7 +22,7 @@ STORE = StoreType(
   name: astra-documents
   configuration:
     service: astra-vector-db
-    endpoint: "${secrets.astra.endpoint}"
+    endpoint: https://01234567-89ab-cdef-0123-456789abcdef-us-east1.apps.astra.datastax.com
     token: "${secrets.astra.token}"
 """,
     example_query="""\
