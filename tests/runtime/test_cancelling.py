@@ -431,7 +431,7 @@ def test_whoever_is_cancelled_the_others_are_whole_and_in_order(
         for key in "xyz":
             order = [int(record.value()) for record in out if record.key() == key]
             assert order == sorted(set(order))
-        await kit.close()
         await announcements.close()
+        await kit.close()
 
     asyncio.run(check())

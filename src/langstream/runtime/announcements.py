@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from langstream.errors import InvalidPosition, LangStreamError
+from langstream.errors import InvalidPosition, TopicError
 from langstream.runtime.cancellation import Cancellations, read_cancellation
 from langstream.topics.contract import Fetched, Position, TopicCluster, TopicReader, encode_position
 
@@ -44,8 +44,7 @@ class Announcements:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
 
     def follow(self, listener: Callable[[Cancellations], None]) -> None:
         """Tell the listener of all news. It must not wait."""
@@ -68,13 +67,13 @@ class Announcements:
                     self._position = encode_position(reader.next_offsets())
                     self._take(runs)
                     pause = AGAIN_SECONDS[0]
-            except LangStreamError as error:
+            except Exception as error:
                 if isinstance(error, InvalidPosition):  # another topic has taken the place of this one
                     self._position = "earliest"
                 _log.warning("topic %s cannot be read, nothing is cancelled meanwhile: %s", self._topic, error)
             finally:
                 if reader is not None:
-                    with suppress(LangStreamError):
+                    with suppress(TopicError):
                         await reader.close()
             await asyncio.sleep(pause)
             pause = min(pause * 2, AGAIN_SECONDS[1])
