@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, time
 from decimal import Decimal
+from math import hypot
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -256,6 +257,16 @@ _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _FEW: Final = 4
 """Texts that are searched one by one."""
 
+# Where few members make up a long text (a vector, a page), a look at the parsed values is cheaper than one at the text:
+# an integer that was rounded is a large float.
+_LENGTHY: Final = 100
+"""Characters per member from which the values are looked at first."""
+_LARGE: Final = 2.0**62
+_LONG_TEXT: Final = 2000
+"""Characters from which texts are not searched together."""
+_LEVELS: Final = 4
+"""Objects within objects that are looked into; what is below is left to the search of the text."""
+
 _BLANKS: Final = frozenset((" ", "\t", "\r", "\n", b" ", b"\t", b"\r", b"\n"))
 _WRITE_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 _loads = orjson.loads
@@ -281,6 +292,7 @@ def parse_object(text: str | bytes) -> Any:
     # find, because `in` is slow for bytes
     if (
         type(content) is dict
+        and not (len(text) > _LENGTHY * len(content) and _has_small_numbers(content))
         and text[_SAMPLE].encode().translate(_NUMERIC).find(_MANY_DIGITS) >= 0
         and _has_long_integer(text)
     ):
@@ -295,6 +307,8 @@ def parser_of(texts: Sequence[str]) -> Callable[[Any], Any]:
         return parse_object
     try:
         text = "".join(texts)
+        if len(text) > _LONG_TEXT * len(texts):
+            return parse_object
         sample = text[_SAMPLE].encode().translate(_NUMERIC)
         return parse_object if sample.find(_MANY_DIGITS) >= 0 and _has_long_run(text.encode()) else _parse_short
     except UnicodeEncodeError:
@@ -321,7 +335,11 @@ def _parse_bytes(text: bytes) -> Any:
         return text
     try:
         content = _loads(text)
-        if text[_SAMPLE].translate(_NUMERIC).find(_MANY_DIGITS) >= 0 and _has_long_integer(text):
+        if (
+            not (len(text) > _LENGTHY * len(content) and _has_small_numbers(content))
+            and text[_SAMPLE].translate(_NUMERIC).find(_MANY_DIGITS) >= 0
+            and _has_long_integer(text)
+        ):
             content = _loads_exactly(text)
     except ValueError:
         return _parse_beyond_floats(text)
@@ -356,6 +374,24 @@ def _loads_exactly(text: str | bytes) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _has_small_numbers(content: dict[str, Any], levels: int = _LEVELS) -> bool:
+    """Whether a short look tells that all numbers are too small for an integer that was rounded."""
+    for value in content.values():
+        kind = type(value)
+        if kind is list:
+            try:
+                if hypot(*value) >= _LARGE:  # no less than the largest of them, and the quickest way to know
+                    return False
+            except (TypeError, OverflowError):  # not a list of numbers
+                return False
+        elif kind is float:
+            if not -_LARGE < value < _LARGE:
+                return False
+        elif kind is dict and not (levels and _has_small_numbers(value, levels - 1)):
+            return False
+    return True
 
 
 def _has_long_integer(text: str | bytes) -> bool:

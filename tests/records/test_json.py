@@ -214,6 +214,34 @@ def test_long_integers_are_exact_wherever_they_stand(number: int, before: str) -
 
 
 @given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70), min_size=40, max_size=60),
+    st.integers(0, 8),
+    st.sampled_from([None, "text", {}, [[1]], True]),
+)
+def test_numbers_among_those_of_a_vector_are_as_exact_as_the_slow_parser_makes_them(
+    numbers: list[Any], depth: int, other: Any
+) -> None:
+    content: Any = {"vector": numbers, "number": numbers[0]}
+    if other is not None:
+        content["mixed"] = [other, *numbers]
+    for _ in range(depth):
+        content = {"inner": content}
+    text = json.dumps(content)
+    for found in (parse_object(text), parse_object(text.encode()), parser_of([text] * 5)(text)):
+        assert json.dumps(found) == text
+
+
+def test_a_vector_does_not_call_for_a_look_at_every_digit() -> None:
+    text = json.dumps(
+        {"text": "x" * 500, "year": 1999, "inner": {"vector": [0.0012345678901234567 * n for n in range(384)]}}
+    )
+    with patch.object(records_module, "_has_long_integer") as search:
+        assert parse_object(text) == parse_object(text.encode()) == json.loads(text)
+        assert parser_of([text] * 9)(text) == json.loads(text)
+    search.assert_not_called()
+
+
+@given(
     st.lists(
         st.one_of(st.text(max_size=30), st.recursive(st.integers() | st.text(), st.lists, max_leaves=5)), max_size=8
     )
