@@ -47,6 +47,15 @@ async def test_what_is_written_is_avro_and_what_is_read_has_its_schema(
     assert await values(consumer, 1) == [AvroValue(WIDER, {"x": 5, "y": 6})]
 
 
+async def test_a_topic_of_somebody_else_gets_the_schema_that_it_lacks(cluster: PulsarCluster) -> None:
+    name = f"theirs-{uuid.uuid4().hex[:8]}"
+    await cluster.admin.create(TopicSpec(name, 1))
+    for schema in (POINT, WIDER):  # the first one stays
+        await cluster.admin.declare(TopicSpec(name, value_schema=TopicSchema("avro", json.dumps(schema))))
+    await send(cluster, name, SimpleRecord({"x": 1}))
+    assert await values(await member(cluster, name), 1) == [AvroValue(POINT, {"x": 1})]
+
+
 async def test_a_value_that_does_not_fit_the_topic_s_schema_is_refused(cluster: PulsarCluster) -> None:
     name = await with_schema(cluster, "avro", POINT)
     with pytest.raises(RecordError, match="Avro"):

@@ -16,7 +16,7 @@ from langstream.topics.pulsar.catalogue import Catalogue, Known
 from langstream.topics.pulsar.policies import DEFAULT_RETENTION, KEPT, Policies, described, policies_of
 from langstream.topics.pulsar.position import offset_of
 from langstream.topics.pulsar.rest import RestError
-from langstream.topics.pulsar.schemas import declared
+from langstream.topics.pulsar.schemas import Form, declared
 from langstream.topics.pulsar.settings import RetentionPolicies
 from langstream.topics.settings import check_same, check_spec
 
@@ -45,12 +45,16 @@ class PulsarAdmin:
     async def create(self, spec: TopicSpec) -> bool:
         """Create, or make sure that what is there is the same: partitions and settings."""
         _, config = check_spec(spec)
-        form = declared(spec)
+        form = declared(spec)  # what Pulsar does not have is refused before anything is made
         created = await self._create(spec, config)
-        if form is not None and await self._catalogue.schema(spec.name) is None:
-            place = ("schemas", self._namespace.tenant, self._namespace.name, spec.name, "schema")
-            await self._rest.post(*place, body={"type": form.kind, "schema": form.text, "properties": {}})
+        await self._keep_schema(spec.name, form)
         return created
+
+    async def _keep_schema(self, topic: str, form: Form | None) -> None:
+        """The topic gets the declared schema, unless it has one."""
+        if form is not None and await self._catalogue.schema(topic) is None:
+            place = ("schemas", self._namespace.tenant, self._namespace.name, topic, "schema")
+            await self._rest.post(*place, body={"type": form.kind, "schema": form.text, "properties": {}})
 
     async def _create(self, spec: TopicSpec, config: Mapping[str, str]) -> bool:
         inherited = await self._prepare()
@@ -86,7 +90,8 @@ class PulsarAdmin:
         return there
 
     async def declare(self, spec: TopicSpec) -> None:
-        """Values carry what they are."""
+        """A topic that somebody else made without a schema gets the declared one: values are written as it says."""
+        await self._keep_schema(spec.name, declared(spec))
 
     async def describe(self, name: str) -> TopicDescription | None:
         """With records counted by entries; an estimate where others write them in batches."""
