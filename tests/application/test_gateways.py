@@ -76,6 +76,61 @@ def test_a_service_gateway_of_topics_has_a_limit_of_time(load: Load) -> None:
     assert gateway(load, "id: g, type: service, service-options: {agent-id: s}").service is not None
 
 
+@pytest.mark.parametrize(("written", "seconds"), [("0", 0.0), ("2.5", 2.5), ("'30'", 30.0), ("'${globals.n}'", 7.0)])
+def test_gateways_that_ask_cancel_after_an_absence(load: Load, written: str, seconds: float) -> None:
+    after = f"cancel-after-seconds: {written}"
+    headers = "headers: [{value-from-parameters: session}]"
+    texts = (
+        f"type: chat, chat-options: {{questions-topic: a, answers-topic: b, {after}, {headers}}}",
+        f"type: service, service-options: {{input-topic: a, output-topic: b, {after}}}",
+    )
+    for text in texts:
+        files = {**PIPELINE, "gateways.yaml": f"gateways:\n- {{id: g, {text}}}"}
+        loaded = load(files, instance="instance: {globals: {n: 7}}")
+        assert [str(problem) for problem in loaded.problems] == []
+        (found,) = loaded.application.gateways
+        assert (found.cancel_after_seconds, found.answers_topic) == (seconds, "b")
+
+
+def test_gateways_that_are_not_told_to_never_cancel(load: Load) -> None:
+    for text in (
+        "id: g, type: chat, chat-options: {questions-topic: a, answers-topic: b}",
+        "id: g, type: service, service-options: {input-topic: a, output-topic: b}",
+        "id: g, type: produce, topic: a",
+    ):
+        assert gateway(load, text).cancel_after_seconds is None
+
+
+SERVICE = "id: g, type: service, service-options: {input-topic: a, output-topic: b, cancel-after-seconds: SECONDS}"
+CHAT = "id: g, type: chat, chat-options: {questions-topic: a, answers-topic: b, cancel-after-seconds: 0"
+
+
+@pytest.mark.parametrize(
+    ("text", "fragments"),
+    [
+        (CHAT + "}", ["needs a header by which the answers of one client", "value-from-parameters: session-id"]),
+        (CHAT + ", headers: [{key: h, value: x}]}", ["needs a header", "Add one to headers"]),
+        (
+            "id: g, type: service, service-options: {agent-id: s, cancel-after-seconds: 0}",
+            ["both 'agent-id' and 'cancel-after-seconds'", "closed as soon as the client has left"],
+        ),
+        ("id: g, type: produce, topic: a, produce-options: {cancel-after-seconds: 0}", ["cancel-after-seconds"]),
+        *(
+            (
+                SERVICE.replace("SECONDS", n),
+                ["'cancel-after-seconds' of service-options of gateway 'g' must be a number from 0 (at once) to 3600"],
+            )
+            for n in ("-1", "3601", "soon", "true", "[]", ".nan", ".inf")
+        ),
+    ],
+)
+def test_absences_that_cannot_be_are_refused(load: Load, text: str, fragments: list[str]) -> None:
+    (refusal,) = refusals(load, text)
+    assert "gateways.yaml" in refusal
+    for fragment in fragments:
+        assert fragment in refusal
+
+
 def test_test_mode_is_allowed_unless_forbidden(load: Load) -> None:
     allowed = gateway(load, f"id: g, type: produce, topic: a, {AUTHENTICATION}").authentication
     assert allowed is not None
