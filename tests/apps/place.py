@@ -65,9 +65,14 @@ class Place:
         if secrets:
             files += ["-s", self._written("secrets", [{"id": id, "data": data} for id, data in secrets.items()])]
         served = () if page else ("--no-ui",)
-        data = ("--data-dir", str(self.directory / "data"))
+        data = ("--data-dir", str(self.data))
         app: RunningApp = self.start(application, *files, *data, *served, *options, name=name)
         return app
+
+    @property
+    def data(self) -> Path:
+        """Where topics of the embedded broker, and the agents' state, are kept."""
+        return self.directory / "data"
 
     def _instance(self, globals_: Mapping[str, Any]) -> str:
         """The instance file: only the streaming cluster tells one broker from another."""

@@ -38,7 +38,7 @@ def ask(app: RunningApp, question: str) -> str:
             answer += str(frame["record"]["value"])
             indexes.append(int(headers["stream-index"]))
             if headers["stream-last-message"] == "true":
-                assert indexes == list(range(1, len(indexes) + 1))
+                assert indexes == list(range(1, len(indexes) + 1)), f"{answer}\n{app.log.read_text()}"
                 return answer
 
 

@@ -70,6 +70,8 @@ def test_a_document_whose_process_dies_is_one_dead_letter(write: Any, place: Pla
 
 def test_a_node_that_is_killed_takes_its_processes_with_it(write: Any, place: Place) -> None:
     app = place.run(write(FILES))
+    app.produce("in", "a text before it")
+    app.consume("out", 1)
     app.produce("in", ENDLESS)
     until(lambda: workers(app))
     (worker,) = workers(app)

@@ -22,6 +22,7 @@ import pytest
 
 from tests.apps.application import RunningApp
 from tests.apps.crawling.site import Site, serving
+from tests.apps.place import Place
 from tests.services.stores import postgres_server
 
 PAGES = int(os.environ.get("LANGSTREAM_TEST_PAGES", "200"))
@@ -31,7 +32,7 @@ SLOW_SECONDS = 60 + PAGES
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def database() -> Iterator[str]:
     if postgres_server.binaries() is None:
         if os.environ.get("LANGSTREAM_REQUIRE_SERVICES"):
@@ -44,26 +45,18 @@ def database() -> Iterator[str]:
 class Crawl:
     """The application over one site and one database, run as often as a test likes."""
 
-    def __init__(self, start: Any, directory: Path, site: Site, database: str) -> None:
-        self._start = start
+    def __init__(self, place: Place, site: Site, database: str) -> None:
+        self._place = place
         self._database = database.removeprefix("jdbc:")
-        self._data = directory / "data"
-        self._options = [
-            "-i", str(directory / "instance.yaml"), "-s", str(directory / "secrets.yaml"),
-            "--data-dir", str(self._data), "--no-ui",
-        ]  # fmt: skip
-        reindexing = {"site": site.url, "reindex-interval-seconds": 5}
-        (directory / "instance.yaml").write_text(json.dumps({"instance": {"globals": reindexing}}))
-        secrets = [{"id": "pages", "data": {"url": database}}]
-        (directory / "secrets.yaml").write_text(json.dumps({"secrets": secrets}))
+        self._secrets = {"pages": {"url": database}}
+        self._globals = {"site": site.url, "reindex-interval-seconds": 5}
 
     def start(self) -> RunningApp:
-        app: RunningApp = self._start(APPLICATION, *self._options)
-        return app
+        return self._place.run(APPLICATION, secrets=self._secrets, globals_=self._globals)
 
     def acknowledged(self) -> set[str]:
         """Paths of the pages that the crawler wrote down as delivered; nothing may run."""
-        (ledger,) = self._data.rglob("*.webcrawler.status.sqlite")
+        (ledger,) = self._place.data.rglob("*.webcrawler.status.sqlite")
         with closing(sqlite3.connect(ledger)) as connection:
             return {urlsplit(url).path for (url,) in connection.execute("SELECT url FROM delivered")}
 
@@ -124,9 +117,9 @@ def is_complete(site: Site, rows: dict[tuple[str, int], tuple[str, int]]) -> boo
     return len(found) == site.pages and all(site.text(number) in text for number, text in found.items())
 
 
-def test_a_site_is_followed_page_by_page_through_kills(start: Any, tmp_path: Path, database: str) -> None:
+def test_a_site_is_followed_page_by_page_through_kills(place: Place, database: str) -> None:
     with serving(Site(PAGES)) as site:
-        crawl = Crawl(start, tmp_path, site, database)
+        crawl = Crawl(place, site, database)
 
         app = crawl.start()
         wait_until(lambda: sum(site.sent.values()) >= PAGES // 3)
@@ -144,6 +137,9 @@ def test_a_site_is_followed_page_by_page_through_kills(start: Any, tmp_path: Pat
         before = crawl.until(lambda rows: is_complete(site, rows))
         emitted = emissions(app, set(before))
         again = {url.removeprefix(site.url) for (url, _), count in emitted.items() if count > 1}
+        more = sum(emitted.values()) - len(before)
+        written = max(number for _, number in before.values()) - len(before)
+        print(f"{place.broker}: {len(again)} pages of {PAGES} came again, {more} chunks; {written} rows written again")
         assert not again & first, "pages that had been acknowledged were delivered again"
         fetched = {path: site.sent[path] for path in second}
         assert fetched == second, "pages that had been acknowledged were fetched again"
