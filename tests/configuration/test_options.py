@@ -61,3 +61,28 @@ def test_items_of_several_types_have_their_options_under_the_type() -> None:
         Option("animals[dog].type", "`dog`", True, "", ""),
         Option("animals[dog].name", "text", True, "", ""),
     ]
+
+
+class Sizes(Configuration):
+    """Members that may be absent."""
+
+    width: int | None = None
+    height: int | None = None
+
+
+class Boxes(Configuration):
+    """Values of a map, and an object whose members are not set."""
+
+    by_name: dict[str, Sizes] = Field({}, description="Sizes of boxes.")
+    usual: Sizes = Field(Sizes(), description="Members that may be absent.")
+    tall: Sizes = Field(Sizes(height=3), description="A tall one.")
+
+
+def test_values_of_maps_have_their_options_and_defaults_leave_out_what_is_not_set() -> None:
+    rows = {option.name: option for option in options(Boxes)}
+    assert list(rows) == [
+        "by-name", "by-name.NAME.width", "by-name.NAME.height", "usual", "usual.width", "usual.height",
+        "tall", "tall.width", "tall.height",
+    ]  # fmt: skip
+    assert [rows[name].default for name in ("by-name", "usual", "tall")] == ["`{}`", "", '`{"height":3}`']
+    assert rows["usual"].description == "Members that may be absent."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from textwrap import indent
 from typing import Any, Final
 
@@ -122,6 +123,7 @@ def _assets() -> Iterator[tuple[str, str]]:
             yield entry["config"]["datasource"], part.strip("\n") + "\n"
 
 
+@cache
 def _entries(text: str) -> Sequence[Mapping[str, Any]]:
     return yaml.safe_load(text) or ()
 

@@ -14,6 +14,16 @@ from langstream.configuration.validation import did_you_mean
 from langstream.registry import AI, ASSETS, STORES, Registry
 
 _LANGUAGES: Final[Mapping[str, str]] = {".yaml": "yaml", ".py": "python"}
+_INTRODUCTIONS: Final[Mapping[str, str]] = {
+    "agents": "The options of each agent stand under its `configuration`. What every agent has beside it (`input`, "
+    "`output`, `errors`, `resources`) is told in [applications](../../applications.md#pipelines).",
+    "resources": "AI services: entries of `resources` in `configuration.yaml`, for agents that need a model. See "
+    "[AI services](../../ai-services.md).",
+    "stores": "Data stores: entries of `resources` in `configuration.yaml` with the type `datasource` or "
+    "`vector-database`; `service` says which store it is. See [stores](../../stores.md).",
+    "assets": "Tables, collections and the like: entries of `assets` in a pipeline file, made before the application "
+    "starts if `creation-mode` says so, and deleted with it if `deletion-mode` does. Options stand under `config`.",
+}
 _RESOURCES, _STORES, _ASSETS = Registry(AI), Registry(STORES), Registry(ASSETS)
 
 
@@ -58,7 +68,8 @@ def write_pages(directory: Path) -> Iterator[Path]:
             yield path
         lines = [f"- [{name}]({name}.md) — {_first_sentence(registry.load(name).summary)}" for name in registry.names()]
         overview = directory / folder / "index.md"
-        overview.write_text(f"# {folder.capitalize()}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        head = f"# {folder.capitalize()}\n\n{_INTRODUCTIONS[folder]}\n\n"
+        overview.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
         yield overview
 
 
@@ -81,8 +92,14 @@ def _agent_page(name: str) -> str | None:
     if isinstance(declared.configuration, type):
         parts.append(_options(declared.configuration))
     else:
-        parts.append("## Options\n\nThe options depend on the data store; see the pages of the stores.")
+        parts.append(_options_of_stores())
     return _with_example(parts, examples.of_agent(declared))
+
+
+def _options_of_stores() -> str:
+    sinks = [name for name in _STORES.names() if _STORES.load(name).sink_configuration is not None]
+    links = ", ".join(f"[{name}](../stores/{name}.md)" for name in sinks)
+    return f"## Options\n\nThe options depend on the data store; its page has them: {links}."
 
 
 def _resource_page(name: str) -> str | None:
@@ -109,7 +126,7 @@ def _asset_page(name: str) -> str | None:
     if name not in _ASSETS:
         return None
     declared = _ASSETS.load(name)
-    services = ", ".join(f"`{service}`" for service in declared.services)
+    services = ", ".join(f"[{service}](../stores/{service}.md)" for service in declared.services)
     parts = [f"# {name}", declared.summary, f"- data stores: {services}", _options(declared.configuration)]
     return _with_example(parts, examples.of_asset(declared))
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option; `name` is dotted for nested ones, `[]` marks the items of a list, `[mcp]` those of the type `mcp`
-    where items of several types have options of their own. Texts are for people."""
+    where items of several types have options of their own, `.NAME` the values of a map. Texts are for people."""
 
     name: str
     type: str
@@ -36,7 +36,7 @@ def _options(schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: 
             _type_of(declared, definitions),
             name in required,
             _default(declared),
-            declared.get("description", ""),
+            declared.get("description") or _resolved(declared, definitions).get("description", ""),
         )
         for suffix, nested in _nested(declared, definitions):
             yield from _options(nested, definitions, f"{prefix}{name}{suffix}.")
@@ -48,7 +48,8 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapp
 
 
 def _nested(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The object inside an option, and `[]` where it is the item of a list; several where their type decides."""
+    """The object inside an option, with `[]` where it is the item of a list, `.NAME` where it is the value of a map;
+    several where their type decides."""
     for branch in schema.get("anyOf", (schema,)):
         found = _resolved(branch, definitions)
         if "properties" in found:
@@ -59,6 +60,9 @@ def _nested(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[t
                 return [("[]", item)]
             if "discriminator" in item:
                 return [(f"[{tag}]", kind) for tag, kind in _alternatives(item, definitions)]
+        values = found.get("additionalProperties")
+        if isinstance(values, Mapping) and "properties" in (value := _resolved(values, definitions)):
+            return [(".NAME", value)]
     return []
 
 
@@ -98,6 +102,7 @@ def _plain_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> st
 
 
 def _default(schema: Mapping[str, Any]) -> str:
-    if "default" not in schema or schema["default"] is None:
-        return ""
-    return f"`{orjson.dumps(schema['default']).decode()}`"
+    default = schema.get("default")
+    if isinstance(default, Mapping) and default:  # members that are not set say nothing
+        default = {name: value for name, value in default.items() if value is not None} or None
+    return "" if default is None else f"`{orjson.dumps(default).decode()}`"

@@ -94,7 +94,9 @@ class CompletionConfiguration(Configuration):
     budget_wait_seconds: BudgetWait = 600.0
     usage_headers: bool = Field(
         False,
-        description="Tell tokens, model, service and cost in headers of the record: `langstream-prompt-tokens` …",
+        description="Tell in headers of the record what the answer took: `langstream-prompt-tokens`, "
+        "`langstream-completion-tokens`, `langstream-model`, `langstream-service` and, where it has a price, "
+        "`langstream-cost`.",
     )
     prices: dict[str, Price] = Field(
         {}, description="Prices of models, per million tokens; they go before those of the service."

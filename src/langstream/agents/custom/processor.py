@@ -58,7 +58,8 @@ _SUMMARY = "Runs a Python class of the application that turns one record into an
 _DESCRIPTION = """\
 The class needs a method `process(record)` that returns a list of records: objects, dicts or tuples. The method may be
 plain (records are processed one at a time), `async def`, or return a `concurrent.futures.Future` (many records are
-processed at the same time, those with equal keys one after the other)."""
+processed at the same time, those with equal keys one after the other). Further options are the class's own:
+`init(config)` gets them."""
 _EXAMPLE = """\
 - type: python-processor
   input: names

@@ -71,7 +71,8 @@ AGENT = AgentType(
     summary="Runs a Python program of the application beside its pipelines.",
     description=f"""\
 The class needs a method `main()`, plain or `async def`, that runs until the application stops. A gateway of type
-`service` passes HTTP requests on to 127.0.0.1, port {DEFAULT_PORT} unless `service-port` says otherwise.""",
+`service` passes HTTP requests on to 127.0.0.1, port {DEFAULT_PORT} unless `service-port` says otherwise. Further
+options are the class's own: `init(config)` gets them.""",
     composable=Composable.NEVER,
     check=check,
     family="custom",

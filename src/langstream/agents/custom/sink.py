@@ -55,7 +55,8 @@ AGENT = AgentType(
     summary="Runs a Python class of the application that stores records somewhere.",
     description="""\
 The class needs a method `write(record)`. The record is committed when the method returns, when its coroutine ends or
-when the `concurrent.futures.Future` it returned is done. Raising an exception is a failure of that record.""",
+when the `concurrent.futures.Future` it returned is done. Raising an exception is a failure of that record.
+Further options are the class's own: `init(config)` gets them.""",
     composable=Composable.OPTIONAL,
     check=check,
     family="custom",

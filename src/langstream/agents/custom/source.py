@@ -172,7 +172,8 @@ AGENT = AgentType(
     summary="Runs a Python class of the application that brings records in.",
     description="""\
 The class needs a method `read()` that returns a list of records, which may be empty. `commit(record)` is called when a
-record, and everything it led to, is safe; `permanent_failure(record, error)` when it failed for good.""",
+record, and everything it led to, is safe; `permanent_failure(record, error)` when it failed for good.
+Further options are the class's own: `init(config)` gets them.""",
     composable=Composable.OPTIONAL,
     check=check,
     family="custom",

@@ -53,9 +53,14 @@ class TextSplitterConfiguration(Configuration):
     keep_separator: bool = Field(
         default=False, alias="keep_separator", description="Whether every piece begins with its separator."
     )
-    chunk_size: int = Field(default=200, alias="chunk_size", ge=0, description="Greatest length of a chunk.")
+    chunk_size: int = Field(
+        default=200, alias="chunk_size", ge=0, description="Greatest length of a chunk, as `length_function` counts."
+    )
     chunk_overlap: int = Field(
-        default=100, alias="chunk_overlap", ge=0, description="Greatest length that two consecutive chunks share."
+        default=100,
+        alias="chunk_overlap",
+        ge=0,
+        description="Greatest length that two consecutive chunks share, as `length_function` counts.",
     )
     length_function: LengthFunction = Field(
         default="cl100k_base",
@@ -188,7 +193,7 @@ that the record had are replaced. Blank text gives no chunk. Counting tokens wor
   input: texts
   output: chunks
   configuration:
-    chunk_size: 12
+    chunk_size: 12      # small, to show what happens; the default is 200
     chunk_overlap: 4
     length_function: cl100k_base
     separators: ["\\n\\n", "\\n", " ", ""]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.transform.shortcut import Shortcut
 from langstream.agents.transform.step import DROPPED, Conditional, TransformProcessor, step_when
+from langstream.configuration.model import Expression
 
 
 class DropConfiguration(Conditional):
     """Options of `drop`."""
+
+    when: Expression | None = Field(
+        default=None, description="Only records for which this holds are dropped; without it, all."
+    )
 
 
 def create(configuration: DropConfiguration) -> TransformProcessor:

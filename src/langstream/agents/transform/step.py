@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from pydantic import Field
+
 from langstream.agents.transform.shortcut import Process, Shortcut, shortcut_of
 from langstream.agents.working_record import UnreadRecord, WorkingRecord
 from langstream.configuration.model import Configuration, Expression
@@ -47,8 +49,9 @@ class Step:
 class Conditional(Configuration):
     """Options of the transforms that have a condition."""
 
-    when: Expression | None = None
-    """Only records for which this holds are worked on; the others pass unchanged."""
+    when: Expression | None = Field(
+        default=None, description="Only records for which this holds are worked on; the others pass unchanged."
+    )
 
 
 class TransformProcessor(Processor):

@@ -27,6 +27,10 @@ AGENT = AgentType(
     configuration=QueryVectorDbConfiguration,
     create=QueryProcessor,
     summary="Searches a vector store and stores the rows found in the record.",
+    description=(
+        "The query is in the language of the store: SQL, CQL or a JSON object, as the example on the store's page. Its "
+        "`?` stand for the values of `fields`, which are bound or quoted: a value can never become part of the query."
+    ),
     composable=Composable.OPTIONAL,
     family="vector",
     example="""\

@@ -26,7 +26,9 @@ class QueryOptions(Configuration):
     """Options of both query agents, but for the datasource."""
 
     query: Annotated[str, Field(min_length=1, description="Statement; `?` stand for the values of `fields`.")]
-    output_field: Annotated[str, Field(description="Where the result goes: value.X, value, key.X, properties.X …")]
+    output_field: Annotated[
+        str, Field(description="Where the result goes: `value`, `key`, `value.NAME`, `key.NAME` or `properties.NAME`.")
+    ]
     fields: Annotated[
         list[Expression], BeforeValidator(_as_list), Field(description="Values of the parameters, in order.")
     ] = []  # noqa: RUF012 — options are immutable

@@ -83,7 +83,7 @@ class VectorDbSink(Sink):
                     writes.append(write)
                     places.append(place)
             except Exception as error:
-                outcomes[place] = error
+                outcomes[place] = None if self._configuration.forgives(error) else error
         if writes:
             for place, outcome in zip(places, await self._table.write(writes), strict=True):
                 outcomes[place] = outcome
@@ -129,7 +129,7 @@ AGENT = AgentType(
     summary="Writes records to a table or collection of a store, replacing rows by primary key.",
     description=(
         "A record whose value is null deletes the row. Writing is idempotent, so records that come twice after a crash "
-        "do no harm. Further options depend on the store."
+        "do no harm. Except for `datasource`, the options depend on the store."
     ),
     composable=Composable.OPTIONAL,
     check=_check,

@@ -10,10 +10,13 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from langstream.configuration.model import Configuration, Kind
+from langstream.configuration.model import Configuration, Kind, Text
 
 Row: TypeAlias = dict[str, Any]
 """Column name → value."""
+
+ServiceName: TypeAlias = Annotated[Text, Field(description="Which store it is; see `resource type` above for `type`.")]
+"""The option `service` of a resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ class SinkConfiguration(Configuration):
     def columns(self) -> Sequence[Column]:
         """What is computed from each record."""
         raise NotImplementedError
+
+    def forgives(self, error: Exception) -> bool:
+        """Whether a record of which no row could be made counts as written all the same."""
+        return False
 
 
 class Table(ABC):

@@ -122,13 +122,15 @@ class WebCrawlerConfiguration(Configuration):
         "pages, or, with 0, at the end of a crawl only.",
     )
     bucket_name: Text | None = Field(
-        default=None, alias="bucketName", description="Bucket of the state, made if it is missing; `langstream-source`."
+        default=None,
+        alias="bucketName",
+        description="Bucket of the state, made if it is missing; by default `langstream-source`.",
     )
     endpoint: Endpoint | None = Field(
         default=None, description="Address of the object store; that of AWS if only `region` is given."
     )
-    access_key: Secret | None = Field(default=None, description="Name of the credential of the object store.")
-    secret_key: Secret | None = Field(default=None, description="Credential of the object store.")
+    access_key: Secret | None = Field(default=None, description="Access key of the object store.")
+    secret_key: Secret | None = Field(default=None, description="Secret key of the object store.")
     region: Text | None = Field(default=None, description="Region of the object store.")
 
     @model_validator(mode="before")

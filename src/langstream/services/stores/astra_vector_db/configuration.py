@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from langstream.configuration.model import Configuration, Secret, Text
-from langstream.services.stores.contract import Column, SinkConfiguration
+from langstream.configuration.model import Configuration, Secret
+from langstream.services.stores.contract import Column, ServiceName, SinkConfiguration
 from langstream.services.stores.fields import SinkField, all_different
 
 ID = "id"
@@ -17,7 +17,7 @@ _PATH = "/api/json/v1"
 class AstraVectorDbConfiguration(Configuration):
     """A database of DataStax Astra, by its Data API."""
 
-    service: Text
+    service: ServiceName
     endpoint: Annotated[str, Field(description="API endpoint of the database, https://….apps.astra.datastax.com.")]
     token: Annotated[Secret, Field(min_length=1, description="Application token, `AstraCS:…`.")]
     keyspace: Annotated[str, Field(min_length=1, description="Keyspace of the collections.")] = "default_keyspace"
@@ -56,5 +56,5 @@ class AstraVectorDbSinkConfiguration(SinkConfiguration):
 
     def columns(self) -> list[Column]:
         """The fields, and an id where none is among them."""
-        columns = [Column(field.name, field.expression, key=field.name == ID) for field in self.fields]
+        columns = [Column(field.name, field.expression, field.name == ID, field.name == ID) for field in self.fields]
         return columns if any(column.key for column in columns) else [Column(ID, None, True, True), *columns]

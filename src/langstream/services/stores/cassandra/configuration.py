@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from langstream.configuration.model import Configuration, Secret, Text
+from langstream.services.stores.contract import ServiceName
 
 DEFAULT_PORT = 9042
 
@@ -21,7 +22,7 @@ def _hosts(value: Any) -> Any:
 class CassandraConfiguration(Configuration):
     """A cluster of one's own."""
 
-    service: Text
+    service: ServiceName
     contact_points: Annotated[
         list[str],
         BeforeValidator(_hosts),
@@ -50,7 +51,7 @@ class CassandraConfiguration(Configuration):
 class AstraConfiguration(Configuration):
     """A database of DataStax Astra."""
 
-    service: Text
+    service: ServiceName
     client_id: Annotated[Text, Field(alias="clientId", min_length=1, description="Client id of an Astra token.")]
     secret: Annotated[Secret, Field(min_length=1, description="Secret of that token.")]
     secure_bundle: Annotated[

@@ -28,23 +28,23 @@ class Mapping:
     part: str
     field: str | None
 
-    def reader(self, lenient: bool) -> Callable[[Any], Any]:
-        """A function of the working record. A field that is not there is a RecordError, or null if `lenient`."""
+    def reader(self) -> Callable[[Any], Any]:
+        """A function of the working record. A field that is not there is a RecordError."""
         if self.part == "now":
             return lambda _: uuid1()
         if self.part == "header":
-            return self._header(lenient)
-        return self._member(lenient)
+            return self._header()
+        return self._member()
 
-    def _header(self, lenient: bool) -> Callable[[Any], Any]:
+    def _header(self) -> Callable[[Any], Any]:
         def read(scope: Any) -> Any:
-            if self.field in scope.properties or lenient:
-                return scope.properties.get(self.field)
+            if self.field in scope.properties:
+                return scope.properties[self.field]
             raise self._missing()
 
         return read
 
-    def _member(self, lenient: bool) -> Callable[[Any], Any]:
+    def _member(self) -> Callable[[Any], Any]:
         part, field = self.part, self.field
 
         def read(scope: Any) -> Any:
@@ -53,8 +53,6 @@ class Mapping:
                 return content
             if isinstance(content, Members) and field in content:
                 return content[field]
-            if lenient:
-                return None
             raise self._missing()
 
         return read

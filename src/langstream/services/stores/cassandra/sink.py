@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from langstream.errors import RecordError
 from langstream.services.stores.cassandra.mapping import Mapping, parsed
 from langstream.services.stores.contract import Column, SinkConfiguration
 
@@ -82,7 +83,8 @@ class CqlSinkConfiguration(SinkConfiguration):
         Literal["None", "Driver", "All"],
         Field(
             alias="ignoreErrors",
-            description="Which failures count as written: `Driver` those of the store, `All` those of mapping too.",
+            description="Which records that fail are left out and count as written: `Driver` those that the store "
+            "refuses, `All` those that do not fit the mapping too.",
         ),
     ] = "None"
     timeout_seconds: Annotated[
@@ -136,8 +138,11 @@ class CqlSinkConfiguration(SinkConfiguration):
 
     def columns(self) -> list[Column]:
         """One per mapped column; which belong to the key tells the table."""
-        lenient = self.ignore_errors == "All"
-        return [Column(source.column, source.reader(lenient)) for source in self.sources()]
+        return [Column(source.column, source.reader()) for source in self.sources()]
+
+    def forgives(self, error: Exception) -> bool:
+        """With `ignoreErrors: All`, records that do not fit the mapping."""
+        return self.ignore_errors == "All" and isinstance(error, RecordError)
 
 
 def _kind(value: Any) -> str:

@@ -17,7 +17,7 @@ STORE = StoreType(
     configuration=JdbcConfiguration,
     sink_configuration=JdbcSinkConfiguration,
     connect=JdbcStore,
-    summary="SQL databases by JDBC URL: the embedded engine (herddb), SQLite, DuckDB, PostgreSQL.",
+    summary="SQL databases by JDBC URL: the embedded engine (herddb), SQLite, DuckDB, PostgreSQL, MySQL, MariaDB.",
     example_resource="""\
 - type: datasource
   name: documents-db

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from langstream.configuration.model import OpenConfiguration, Text
-from langstream.services.stores.contract import Column, SinkConfiguration
+from langstream.configuration.model import OpenConfiguration
+from langstream.services.stores.contract import Column, ServiceName, SinkConfiguration
 from langstream.services.stores.fields import KeyField, all_different
 from langstream.services.stores.jdbc.url import SERVERS, check_driver, parse_server, parse_url
 
@@ -15,14 +15,16 @@ from langstream.services.stores.jdbc.url import SERVERS, check_driver, parse_ser
 class JdbcConfiguration(OpenConfiguration):
     """Further keys are connection properties (`user`, `password`, …)."""
 
-    service: Text
+    service: ServiceName
     driver_class: Annotated[
         str, Field(alias="driverClass", description="Java driver class; kept for compatibility, the URL decides.")
     ] = ""
     url: Annotated[
         str,
         Field(
-            description="jdbc:herddb:…, jdbc:sqlite:FILE, jdbc:duckdb:FILE, jdbc:postgresql:, jdbc:mysql: or jdbc:mariadb://HOST:PORT/DATABASE."
+            description="`jdbc:herddb:NAME`, `jdbc:sqlite:FILE`, `jdbc:duckdb:FILE`, or `jdbc:postgresql:`, "
+            "`jdbc:mysql:` or `jdbc:mariadb:` with `//HOST:PORT/DATABASE`. Further keys beside it are connection properties: `user`, "
+            "`password`, `sslmode` and others."
         ),
     ]
 

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from langstream.configuration.model import Configuration, Secret, Text
-from langstream.services.stores.contract import Column, SinkConfiguration
+from langstream.configuration.model import Configuration, Secret
+from langstream.services.stores.contract import Column, ServiceName, SinkConfiguration
 from langstream.services.stores.fields import SinkField, all_different
 
 
 class MilvusConfiguration(Configuration):
     """Where Milvus is: `host` and `port`, the `url` of a hosted one, or the `uri` of a file for Milvus Lite."""
 
-    service: Text
+    service: ServiceName
     host: Annotated[str | None, Field(description="Host of a server.")] = None
     port: Annotated[int, Field(ge=1, le=65535, description="Port of the server.")] = 19530
     user: Annotated[str, Field(description="User.")] = "default"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from langstream.configuration.model import Configuration, Expression, Secret, Text, scalar_as_text
-from langstream.services.stores.contract import Column, SinkConfiguration
+from langstream.services.stores.contract import Column, ServiceName, SinkConfiguration
 from langstream.services.stores.fields import SinkField, all_different
 
 ID = "_id"
@@ -22,7 +22,7 @@ Refresh = Annotated[Literal["true", "false", "wait_for"], BeforeValidator(scalar
 class OpenSearchConfiguration(Configuration):
     """A server or a cluster, one's own or at AWS, and one index of it."""
 
-    service: Text
+    service: ServiceName
     host: Annotated[
         str,
         Field(min_length=1, description="Host name; for one that ends in amazonaws.com requests are signed for AWS."),
@@ -111,7 +111,8 @@ class OpenSearchSinkConfiguration(SinkConfiguration):
         int | None, Field(ge=1, description="Most documents in a request; all that are there by default.")
     ] = None
     flush_interval: Annotated[
-        int | None, Field(description="Accepted for compatibility: records are never held back for others.")
+        int | None,
+        Field(description="Milliseconds; accepted for compatibility: records are never held back for others."),
     ] = None
     bulk_parameters: Annotated[BulkParameters, Field(description="Parameters of every bulk request.")] = (
         BulkParameters()

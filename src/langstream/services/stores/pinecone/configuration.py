@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from langstream.configuration.model import Configuration, Expression, Secret, Text
-from langstream.services.stores.contract import Column, SinkConfiguration
+from langstream.configuration.model import Configuration, Expression, Secret
+from langstream.services.stores.contract import Column, ServiceName, SinkConfiguration
 
 METADATA: Final = "vector.metadata."
 _EXPRESSION: Final = TypeAdapter(Expression)
@@ -20,7 +20,7 @@ class PineconeConfiguration(Configuration):
     indexes of old, whose addresses were made of them.
     """
 
-    service: Text
+    service: ServiceName
     api_key: Annotated[Secret, Field(min_length=1, description="API key.")]
     index_name: Annotated[str, Field(min_length=1, description="Index.")]
     environment: Annotated[str | None, Field(description="Environment of an index of old; with project-name.")] = None
@@ -56,7 +56,10 @@ class PineconeSinkConfiguration(SinkConfiguration):
     ] = None
     vector_metadata: Annotated[
         dict[str, Expression] | None,
-        Field(alias="vector.metadata", description="Entries of the metadata, where they are not given one by one."),
+        Field(
+            alias="vector.metadata",
+            description="Entries of the metadata. They may also be given one by one, as `vector.metadata.NAME`.",
+        ),
     ] = None
 
     @model_validator(mode="after")

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from langstream.configuration.model import Configuration, Secret, Text
-from langstream.services.stores.contract import Column, SinkConfiguration
+from langstream.configuration.model import Configuration, Secret
+from langstream.services.stores.contract import Column, ServiceName, SinkConfiguration
 from langstream.services.stores.fields import KeyField, all_different, key_names
 
 
 class QdrantConfiguration(Configuration):
     """Where Qdrant is."""
 
-    service: Text
+    service: ServiceName
     url: Annotated[str, Field(pattern=r"^https?://", description="Address, for instance http://localhost:6333.")] = (
         "http://localhost:6333"
     )

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from langstream.configuration.model import Configuration, Secret, Text
-from langstream.services.stores.contract import Column, SinkConfiguration
+from langstream.configuration.model import Configuration, Secret
+from langstream.services.stores.contract import Column, ServiceName, SinkConfiguration
 from langstream.services.stores.fields import KeyField, all_different, key_names
 
 
 class RedisConfiguration(Configuration):
     """Where Redis is."""
 
-    service: Text
+    service: ServiceName
     host: Annotated[str, Field(min_length=1, description="Host.")] = "localhost"
     port: Annotated[int, Field(ge=1, le=65535, description="Port.")] = 6379
     username: Annotated[str | None, Field(description="User, where the server knows users.")] = None

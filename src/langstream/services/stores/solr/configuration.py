@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from langstream.configuration.model import Configuration, Secret, Text
 from langstream.errors import RecordError
-from langstream.services.stores.contract import Column, SinkConfiguration
+from langstream.services.stores.contract import Column, ServiceName, SinkConfiguration
 from langstream.services.stores.fields import SinkField, all_different
 
 ID = "id"
@@ -19,7 +19,7 @@ ID = "id"
 class SolrConfiguration(Configuration):
     """A server, and one collection of it."""
 
-    service: Text
+    service: ServiceName
     protocol: Annotated[Literal["http", "https"], Field(description="How to talk to the server.")] = "http"
     host: Annotated[str, Field(min_length=1, description="Host name.")] = "localhost"
     port: Annotated[int, Field(ge=1, le=65535, description="Port.")] = 8983
