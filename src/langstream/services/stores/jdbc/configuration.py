@@ -23,8 +23,8 @@ class JdbcConfiguration(OpenConfiguration):
         str,
         Field(
             description="`jdbc:herddb:NAME`, `jdbc:sqlite:FILE`, `jdbc:duckdb:FILE`, or `jdbc:postgresql:`, "
-            "`jdbc:mysql:` or `jdbc:mariadb:` with `//HOST:PORT/DATABASE`. Further keys beside it are connection properties: `user`, "
-            "`password`, `sslmode` and others."
+            "`jdbc:mysql:` or `jdbc:mariadb:` with `//HOST:PORT/DATABASE`. Further keys beside it are connection "
+            "properties: `user`, `password`, `sslmode` and others."
         ),
     ]
 
