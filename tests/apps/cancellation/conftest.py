@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -28,95 +27,9 @@ from langstream.runtime.supervision import NodeStatus
 from langstream.topics.contract import TopicCluster
 from langstream.topics.embedded import open_cluster
 from langstream.topics.local.cluster import LocalCluster
-from tests.services.ai.fake_server import FakeServer, Reply
+from tests.apps.cancellation.slow import SlowModel, files
 
 SECONDS = 60
-
-CONFIGURATION = """
-configuration:
-  resources:
-  - type: open-ai-configuration
-    name: model
-    configuration: {{url: "{url}", access-key: the-key}}
-"""
-PIPELINE = """
-topics:
-- {name: questions, creation-mode: create-if-not-exists}
-- {name: answers, creation-mode: create-if-not-exists}
-- {name: log, creation-mode: create-if-not-exists}
-errors: {on-failure: dead-letter, retries: 3}
-pipeline:
-- type: ai-chat-completions
-  id: chat
-  input: questions
-  output: log
-  configuration:
-    model: slow
-    completion-field: value.answer
-    stream-to-topic: answers
-    stream-response-completion-field: value
-    min-chunks-per-message: 1
-    concurrency: CONCURRENCY
-    messages: [{role: user, content: "{{ value.question }}"}]
-"""
-GATEWAYS = """
-gateways:
-- id: talk
-  type: chat
-  chat-options:
-    questions-topic: questions
-    answers-topic: answers
-    cancel-after-seconds: AFTER
-    headers: [{key: session, value-from-parameters: session}]
-- id: patient
-  type: chat
-  chat-options:
-    questions-topic: questions
-    answers-topic: answers
-    headers: [{key: visitor, value-from-parameters: session}]
-- id: ask
-  type: service
-  service-options: {input-topic: questions, output-topic: answers, timeout-seconds: 1, cancel-after-seconds: AFTER}
-- id: ask-long
-  type: service
-  service-options: {input-topic: questions, output-topic: answers, cancel-after-seconds: AFTER}
-- {id: all, type: consume, topic: answers}
-"""
-
-
-class SlowModel(FakeServer):
-    """Answers `echo QUESTION`; to questions that begin with `slow` the second word comes only after `go_on`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go_on = asyncio.Event()
-        self.questions: list[str] = []
-        self.left_alone: list[str] = []
-        """Questions whose askers hung up."""
-
-    def reply_to(self, request: Mapping[str, Any]) -> Reply:
-        question = request["body"]["messages"][-1]["content"]
-        self.questions.append(question)
-        return Reply(headers={"Question": question})
-
-    async def _send(self, request: web.Request, reply: Reply) -> web.StreamResponse:
-        question = reply.headers["Question"]
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        try:
-            await response.prepare(request)
-            await response.write(self._piece("echo "))
-            if question.startswith("slow"):
-                await self.go_on.wait()
-            await response.write(self._piece(question) + self._piece(None) + self.event("[DONE]"))
-        except (asyncio.CancelledError, ConnectionError):
-            self.left_alone.append(question)
-            raise
-        return response
-
-    def _piece(self, text: str | None) -> bytes:
-        delta = {} if text is None else {"content": text}
-        finish = {"finish_reason": "stop"} if text is None else {}
-        return self.event({"id": "answer", "choices": [{"index": 0, "delta": delta, **finish}]})
 
 
 @dataclass
@@ -228,13 +141,8 @@ async def launch(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             model = SlowModel()
             await model.start()
             stack.push_async_callback(model.close)
-            files = {
-                "configuration.yaml": CONFIGURATION.format(url=f"{model.url}/v1"),
-                "pipeline.yaml": PIPELINE.replace("CONCURRENCY", str(concurrency)),
-                "gateways.yaml": GATEWAYS.replace("AFTER", str(after)),
-            }
             (tmp_path / "application").mkdir()
-            for name, text in files.items():
+            for name, text in files(f"{model.url}/v1", after, concurrency).items():
                 (tmp_path / "application" / name).write_text(text)
             plan = load_and_plan(tmp_path / "application", "app")
             clusters = [open_cluster({}, tmp_path / "data") for _ in range(1 if request.param == "together" else 2)]
