@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, NamedTuple
+
+import pytest
 
 from langstream.records import SimpleRecord
 from langstream.topics.encoding import rows_of
-from langstream.topics.kafka.wire import TYPES, Payload, payloads, records
+from langstream.topics.kafka.wire import TYPES, Headers, payloads, payloads_of, records
+
+
+class Payload(NamedTuple):
+    """What `payloads` gives, with names."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None
+    timestamp: int
 
 
 class Message:
@@ -34,7 +45,7 @@ class Message:
 
 
 def written(record: SimpleRecord) -> Payload:
-    return payloads(rows_of([record]))[0]
+    return Payload(*payloads(rows_of([record]))[0])
 
 
 def read(payload: Payload) -> SimpleRecord:
@@ -96,3 +107,28 @@ def test_the_header_is_json_that_people_can_read() -> None:
     assert payload.headers is not None
     types = json.loads(payload.headers[-1][1] or b"")
     assert types == {"k": "b", "v": "b", "h": {"0": "b"}, "n": {"0": "a\0b"}}
+
+
+USUAL = SimpleRecord("text", "key", timestamp=5)
+UNUSUAL = [
+    SimpleRecord("text", "key", [("h", "x")], timestamp=5),
+    SimpleRecord(b"\xff", "key", timestamp=5),
+    SimpleRecord("\ud800", "key", timestamp=5),
+    SimpleRecord({"a": 1}, {"b": 2}, timestamp=5),
+    SimpleRecord(None, None, timestamp=5),
+    SimpleRecord("far ahead", timestamp=2**50),
+    SimpleRecord("at the beginning of time", timestamp=0),
+]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("unusual", UNUSUAL)
+def test_usual_and_other_records_are_written_in_their_order(unusual: SimpleRecord, place: int) -> None:
+    records = [USUAL, SimpleRecord("é", None, timestamp=6)]
+    records.insert(place, unusual)
+    assert payloads_of(records) == payloads(rows_of(records))
+    assert payloads_of(records * 2) == payloads_of(records) * 2
+
+
+def test_records_without_a_time_get_the_present_one() -> None:
+    assert abs(payloads_of([USUAL, SimpleRecord("x")])[1][3] - time.time_ns() // 1_000_000) < 60_000

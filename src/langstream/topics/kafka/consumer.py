@@ -278,7 +278,7 @@ class KafkaConsumer:
                 buffer.add(records)
             elif records:
                 self._feed.taken(len(records), sum(map(len, records)))
-            for message in part:
+            for message in part if len(records) < len(part) else ():
                 if message.error() is not None:
                     self._feed.taken(1, len(message))
                     self._heard(message, buffer)

@@ -18,7 +18,7 @@ from langstream.topics.kafka.consumer import KafkaConsumer
 from langstream.topics.kafka.schemas import Schemas, TopicForm
 from langstream.topics.kafka.sender import Batch, Sender
 from langstream.topics.kafka.transactions import Transactions
-from langstream.topics.kafka.wire import payloads
+from langstream.topics.kafka.wire import payloads, payloads_of
 
 
 class KafkaProducer:
@@ -80,9 +80,8 @@ class KafkaProducer:
 
     async def _encoded(self, topic: str, records: Sequence[Record]) -> Batch:
         """With the partition for records without a key: the next one for each call."""
-        rows = rows_of(records)
         form = self._schemas.form(topic)
-        encoded = payloads(rows if form is None else await _formed(form, rows, records))
+        encoded = payloads_of(records) if form is None else payloads(await _formed(form, rows_of(records), records))
         known = await self._catalogue.topic(topic)
         self._turn += 1
         return Batch(topic, known.at, self._turn % known.partitions, encoded)

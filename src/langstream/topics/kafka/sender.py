@@ -58,12 +58,9 @@ class Sender:
         await self._acquainted.make(client, batch)
         sending = _Sending(batch.topic, len(batch.payloads))
         self._sending.add(sending)
-        for index, payload in enumerate(batch.payloads):
-            try:
-                produce(client, batch.topic, batch.unkeyed, payload, sending.delivered)
-            except (KafkaException, BufferError) as error:
-                sending.refused(error, len(batch.payloads) - index)
-                break
+        taken, error = produce(client, batch, sending.delivered)
+        if error is not None:
+            sending.refused(error, len(batch.payloads) - taken)
         self._watch()
         return sending.done
 
@@ -132,16 +129,20 @@ class Acquaintance:
 
 def produce(
     client: Producer,
-    topic: str,
-    unkeyed: int,
-    payload: Payload,
+    batch: Batch,
     on_delivery: Callable[[KafkaError | None, Message], None] | None = None,
-) -> None:
-    """Hand one record to the client."""
-    key, value, headers, timestamp = payload
-    partition = unkeyed if key is None else BY_KEY
-    # by position, which is quicker: partition, callback, the same by another name, timestamp, headers
-    client.produce(topic, value, key, partition, on_delivery, None, timestamp, headers)  # type: ignore[arg-type]
+    start: int = 0,
+) -> tuple[int, KafkaException | BufferError | None]:
+    """Hand the records to the client, from the one at `start` on: how many it has of all, and why not the others."""
+    hand, topic, unkeyed, taken = client.produce, batch.topic, batch.unkeyed, start
+    try:
+        for key, value, headers, timestamp in batch.payloads[start:] if start else batch.payloads:
+            # by position, which is quicker: partition, callback, the same by another name, timestamp, headers
+            hand(topic, value, key, unkeyed if key is None else BY_KEY, on_delivery, None, timestamp, headers)  # type: ignore[arg-type]
+            taken += 1
+    except (KafkaException, BufferError) as error:
+        return taken, error
+    return taken, None
 
 
 def let_go(client: Producer) -> None:

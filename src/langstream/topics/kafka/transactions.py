@@ -127,12 +127,15 @@ class Transactions:
             raise Unknown(f"it is not known whether it was committed ({reason(error).str()})") from error
 
     async def _produce(self, client: Producer, batch: Batch) -> None:
-        for payload in batch.payloads:
-            try:
-                produce(client, batch.topic, batch.unkeyed, payload)
-            except BufferError:
-                await self._threads.run(client.flush, CALL_SECONDS)
-                produce(client, batch.topic, batch.unkeyed, payload)
+        taken, error = produce(client, batch)
+        while isinstance(error, BufferError):
+            before = taken
+            await self._threads.run(client.flush, CALL_SECONDS)
+            taken, error = produce(client, batch, start=taken)
+            if taken == before:
+                break
+        if error is not None:
+            raise error
 
     async def _aborted(self, client: Producer, error: KafkaException) -> Unfinished:
         """Take back what was written; a client that cannot go on is given up."""

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from langstream.records import SimpleRecord
-from langstream.topics.encoding import EncodedAvro, Row, decode_avro
+from langstream.records import Record, SimpleRecord
+from langstream.topics.encoding import EncodedAvro, Row, decode_avro, rows_of
 
 TYPES: Final = "langstream.types"
 FUTURE_MS: Final = 50 * 60 * 1000
@@ -27,17 +26,29 @@ class Framed(bytes):
     """Bytes that their readers explain by the topic's schema, so nothing else has to be kept about them."""
 
 
-class Payload(NamedTuple):
-    """A record as the client takes it; `timestamp` 0 is the present."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Headers | None
-    timestamp: int
-
+Payload: TypeAlias = tuple[bytes | None, bytes | None, Headers | None, int]
+"""Key, value, headers and timestamp of a record as the client takes it; the timestamp 0 is the present."""
 
 _new: Any = object.__new__
-_payload: Any = partial(tuple.__new__, Payload)  # not by its constructor, for the same reason as below
+
+
+def payloads_of(records: Sequence[Record]) -> list[Payload]:
+    """The records for the producer: `payloads` of `rows_of` them, and in one go as long as they are the usual ones."""
+    limit = time.time_ns() // 1_000_000 + FUTURE_MS
+    made: list[Payload] = []
+    for record in records:
+        if type(record) is not SimpleRecord or record._headers:
+            break
+        key, value, timestamp = record._key, record._value, record._timestamp
+        if type(value) is not str or (key is not None and type(key) is not str):
+            break
+        if type(timestamp) is not int or not 0 < timestamp < limit:
+            break
+        try:
+            made.append((None if key is None else key.encode(), value.encode(), None, timestamp))
+        except UnicodeEncodeError:
+            break
+    return made + payloads(rows_of(records[len(made) :])) if len(made) < len(records) else made
 
 
 def payloads(rows: Iterable[Row]) -> list[Payload]:
@@ -47,7 +58,7 @@ def payloads(rows: Iterable[Row]) -> list[Payload]:
     for timestamp, key, value, headers in rows:
         if headers is None and 0 < timestamp < limit and type(value) is str and (key is None or type(key) is str):
             try:  # the usual case
-                made.append(_payload((None if key is None else key.encode(), value.encode(), None, timestamp)))
+                made.append((None if key is None else key.encode(), value.encode(), None, timestamp))
                 continue
             except UnicodeEncodeError:
                 pass
@@ -62,7 +73,7 @@ def payloads(rows: Iterable[Row]) -> list[Payload]:
         wire = _headers(headers, types) if headers else None
         if types or (headers and headers[-1][0] == TYPES):
             wire = [*(wire or ()), (TYPES, json.dumps(types, separators=(",", ":")).encode())]
-        made.append(Payload(key, value, wire, timestamp))
+        made.append((key, value, wire, timestamp))
     return made
 
 
