@@ -36,6 +36,9 @@ CONNECT_SECONDS: Final = 15.0
 CONNECT_ATTEMPT_SECONDS: Final = 0.5
 TRANSACTION_MS: Final = "10000"
 """Readers of committed records wait so long for a transaction of a process that is gone for good."""
+TRANSACTION_RETRY_MS: Final = "10"
+"""The brokers refuse a transaction while they are still writing the marks of the one before, which takes milliseconds;
+the client's own first pause, a tenth of a second, would be most of the time of one transaction in ten."""
 PACE_SECONDS: Final = 0.02
 READER_GROUP: Final = "langstream-reader"
 """The client asks for a group's name even of those who have none; nothing is stored under it."""
@@ -177,6 +180,7 @@ class KafkaCluster:
     def _transactional(self, properties: Mapping[str, str], name: str) -> Producer:
         own = {
             "transaction.timeout.ms": TRANSACTION_MS,
+            "retry.backoff.ms": TRANSACTION_RETRY_MS,
             # Starting from the named brokers again, when none of those it knows answers, leaves transactions of
             # librdkafka 2.16 hanging for ever; a client that fails is made anew instead. All others do start again.
             "metadata.recovery.strategy": "none",
