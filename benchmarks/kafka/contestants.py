@@ -88,5 +88,6 @@ def _langstream(bootstrap: str, task: Task, directory: Path) -> list[str]:
     )
     return [
         str(Path(sys.executable).with_name("langstream")), "run", task.group, "-app", str(application),
-        "-i", str(instance), "--no-ui", "--gateway-port", "0", "--data-dir", str(directory / "data"),
+        "-i", str(instance), "--no-ui", "--gateway-port", "0", "--control-port", "0",
+        "--data-dir", str(directory / "data"),
     ]  # fmt: skip
