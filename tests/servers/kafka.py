@@ -163,7 +163,7 @@ class Kafka:
 
     def topics(self) -> set[str]:
         """The names of all topics but the brokers' own."""
-        return {name for name in self._client().list_topics(timeout=60).topics if not name.startswith("__")}
+        return topics(self._client())
 
     def committed(self, prefix: str) -> set[str]:
         """The topics of which a group whose name begins so has committed offsets."""
@@ -178,15 +178,7 @@ class Kafka:
 
     def clear(self) -> None:
         """Delete every topic."""
-        from confluent_kafka import KafkaError, KafkaException
-
-        names = list(self.topics())
-        for answer in self._client().delete_topics(names).values() if names else ():
-            try:
-                answer.result(60)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:  # it was being deleted already
-                    raise
+        delete_topics(self._client())
 
     def kill(self, number: int) -> None:
         """SIGKILL one."""
@@ -338,3 +330,21 @@ def kafka(directory: Path, brokers: int = 1, **options: Any) -> Iterator[Kafka]:
         yield server
     finally:
         server.stop()
+
+
+def topics(admin: Any) -> set[str]:
+    """The names of all topics but the brokers' own."""
+    return {name for name in admin.list_topics(timeout=60).topics if not name.startswith("__")}
+
+
+def delete_topics(admin: Any) -> None:
+    """Delete every topic but the brokers' own."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    names = list(topics(admin))
+    for answer in admin.delete_topics(names).values() if names else ():
+        try:
+            answer.result(60)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:  # it was being deleted already
+                raise
