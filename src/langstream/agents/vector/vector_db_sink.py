@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -17,6 +18,9 @@ from langstream.records import SimpleRecord, dump_json
 from langstream.sdk.contract import AgentContext, Batching, Sink
 from langstream.services.stores.connection import connect, store_type
 from langstream.services.stores.contract import Column, SinkConfiguration, Store, Table, Write
+
+CONCURRENCY = 2
+"""Batches under way: while the store works on one, the rows of the next are made."""
 
 _Value = Callable[[Any], Any]
 
@@ -45,15 +49,16 @@ def _check(configuration: Any, context: PlanContext) -> Iterable[Finding]:
 class VectorDbSink(Sink):
     """Writes batches; a record without value deletes the row with its primary key."""
 
-    batching = Batching(max_records=500, concurrency=1, ordering="sequence")
+    batching = Batching(max_records=500, concurrency=CONCURRENCY, ordering="sequence")
 
     def __init__(self, configuration: Any) -> None:
         self._configuration = configuration
         self._columns: list[tuple[Column, _Value]] = [(column, _value(column)) for column in configuration.columns()]
         self._keys: list[tuple[Column, _Value]] = []
-        self._others: list[tuple[Column, _Value]] = []
+        self._values: list[tuple[str, _Value]] = []
         self._store: Store | None = None
         self._table: Table | None = None
+        self._turn = asyncio.Lock()
 
     async def start(self, context: AgentContext) -> None:
         resource = context.resources[self._configuration.datasource]
@@ -64,7 +69,10 @@ class VectorDbSink(Sink):
         keys = self._table.keys()
         for column, value in self._columns:
             is_key = column.key if keys is None else column.name in keys
-            (self._keys if is_key else self._others).append((column, value))
+            if is_key:
+                self._keys.append((column, value))
+            else:
+                self._values.append((column.name, value))
 
     async def close(self) -> None:
         if self._store is not None:
@@ -76,20 +84,23 @@ class VectorDbSink(Sink):
         outcomes: list[Exception | None] = [None] * len(records)
         writes: list[Write] = []
         places: list[int] = []
+        packers = self._table.packers()
         for place, record in enumerate(records):
             try:
-                write = self._write(record)
+                write = self._write(record, packers)
                 if write is not None:
                     writes.append(write)
                     places.append(place)
             except Exception as error:
                 outcomes[place] = None if self._configuration.forgives(error) else error
         if writes:
-            for place, outcome in zip(places, await self._table.write(writes), strict=True):
+            async with self._turn:  # first come, first served: batches are written in the order of their records
+                written = await self._table.write(writes)
+            for place, outcome in zip(places, written, strict=True):
                 outcomes[place] = outcome
         return outcomes
 
-    def _write(self, record: SimpleRecord) -> Write | None:
+    def _write(self, record: SimpleRecord, packers: Mapping[str, _Value]) -> Write | None:
         """None where the record deletes a row that nothing tells the key of: rows with made-up keys."""
         working = WorkingRecord(record)
         deletes = working.value is None
@@ -101,7 +112,11 @@ class VectorDbSink(Sink):
             if found is None and not (column.generated or column.optional):
                 raise RecordError(f"the key '{column.name}' of the row is null{_source(column)}")
             key[column.name] = content_id(record) if found is None and column.generated else found
-        values = None if deletes else {column.name: value(working) for column, value in self._others}
+        if deletes:
+            return Write(key, None, record.timestamp())
+        values = {name: value(working) for name, value in self._values}
+        for name, pack in packers.items():
+            values[name] = pack(values[name])
         return Write(key, values, record.timestamp())
 
 

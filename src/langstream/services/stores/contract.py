@@ -75,6 +75,11 @@ class Table(ABC):
         """The columns of the primary key, where the store knows them; None: as the options say."""
         return None
 
+    def packers(self) -> Mapping[str, Callable[[Any], Any]]:
+        """By column, what makes a value of it compact: called as soon as the value is known, so that vectors do not
+        wait as lists of numbers. They raise nothing: a value that has no compact form stays as it is."""
+        return {}
+
     async def write(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
         """Upsert or delete, idempotent; one entry per write."""
         raise NotImplementedError

@@ -20,6 +20,7 @@ class AstraVectorDbBench(StoreBench):
     nearest = '{"collection-name": "docs", "vector": ?, "limit": 2}'
     broken = '{"collection-name": "nowhere"}'
     secret = TOKEN
+    made_up_keys = True
 
     def __init__(self, proxy: Proxy, server: DataApiServer) -> None:
         self.proxy: Proxy = proxy

@@ -23,7 +23,7 @@ def test_sources_are_read_from_the_record() -> None:
     record = SimpleRecord('{"title": "t", "n": null}', '{"id": 1}', [("lang", "en")])
     scope = WorkingRecord(record)
     mapping = 'ID=key.id, "Title"=value.title,n=value.n,lang=header.lang, whole=value, "odd, name"=key'
-    found = {source.column: source.reader(False)(scope) for source in parsed(mapping)}
+    found = {source.column: source.reader()(scope) for source in parsed(mapping)}
     assert found == {
         "id": 1,
         "Title": "t",
@@ -39,13 +39,12 @@ def test_a_field_that_is_not_there_fails_the_record(source: str) -> None:
     (mapping,) = parsed(f"c={source}")
     scope = WorkingRecord(SimpleRecord('{"a": 1}', "text"))
     with pytest.raises(RecordError, match=rf"Required field '{source}' \(mapped to column c\) missing"):
-        mapping.reader(False)(scope)
-    assert mapping.reader(True)(scope) is None
+        mapping.reader()(scope)
 
 
 def test_now_is_a_time_uuid() -> None:
     (mapping,) = parsed("at=now()")
-    assert mapping.reader(False)(None).version == 1
+    assert mapping.reader()(None).version == 1
 
 
 @pytest.mark.parametrize(

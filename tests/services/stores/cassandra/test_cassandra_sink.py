@@ -131,8 +131,9 @@ async def test_a_missing_field_fails_its_record_only(opened: Any, store: CqlStor
 
 async def test_errors_can_be_ignored(opened: Any, store: CqlStore) -> None:
     sink = await opened(ignoreErrors="All")
-    assert await sink.write(record("a", n=1), record("b", n="no number", tags=None, note=None)) == [None, None]
-    assert [row["id"] for row in await items(store)] == ["a"]
+    wrong = record("a", n=1), record("b", n="no number", tags=None, note="x"), record(None, n=1, tags=None, note="x")
+    assert await sink.write(*wrong, record("c", n=1, tags=None, note="x")) == [None] * 4
+    assert [row["id"] for row in await items(store)] == ["c"]
 
 
 async def test_a_late_record_does_not_replace_a_newer_row(opened: Any, store: CqlStore) -> None:
