@@ -42,14 +42,14 @@ class Example:
 def of_agent(declared: AgentType) -> Example:
     """The application around the pipeline entries of an agent type."""
     entries = _entries(declared.example)
-    files = {"pipeline.yaml": _pipeline(declared.example), **_services(_resources_named(entries))}
+    files = {"pipeline.yaml": _pipeline(declared.example), **_services(resources_named(entries))}
     return _example({**files, **declared.example_files}, declared.example_input, declared.example_output)
 
 
 def of_provider(declared: AIProvider) -> Example:
     """The resource of an AI service, and a pipeline that uses it."""
     names = [entry["name"] for entry in _entries(declared.example_resource)]
-    named = [name for name in _resources_named(_entries(declared.example)) if name not in names]
+    named = [name for name in resources_named(_entries(declared.example)) if name not in names]
     return _example({**_services([*names, *named]), "pipeline.yaml": _pipeline(declared.example)})
 
 
@@ -91,7 +91,7 @@ def _variable(id: str, key: str) -> str:
 
 
 def _pipeline(text: str) -> str:
-    topics = dict.fromkeys(topic for entry in _entries(text) for topic in _topics(entry))
+    topics = dict.fromkeys(topic for entry in _entries(text) for topic in topics_named(entry))
     lines = [f"  - {{ name: {topic}, creation-mode: create-if-not-exists }}\n" for topic in topics]
     head = "topics:\n" + "".join(lines) if lines else ""
     return head + "pipeline:\n" + indent(text.strip("\n"), "  ") + "\n"
@@ -128,12 +128,14 @@ def _entries(text: str) -> Sequence[Mapping[str, Any]]:
     return yaml.safe_load(text) or ()
 
 
-def _topics(entry: Mapping[str, Any]) -> Iterator[str]:
+def topics_named(entry: Mapping[str, Any]) -> Iterator[str]:
+    """The topics that a pipeline entry names, wherever."""
     yield from (entry[key] for key in ("input", "output") if key in entry)
     yield from _marked(entry, "topic")
 
 
-def _resources_named(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+def resources_named(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The resources that pipeline entries name."""
     return [name for entry in entries for name in _marked(entry, "resource")]
 
 
