@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from langstream.configuration.model import Configuration, TopicName
 from langstream.errors import ServiceError
 from langstream.planner.plan import Node
 from langstream.records import SimpleRecord
@@ -344,6 +345,68 @@ async def test_a_record_of_a_chain_does_not_wait_for_its_next_attempt(bench: Ben
     await bench.cancel(of("1"))
     await bench.done(1)
     assert replica.agents["node-1"].numbers.retries == 1
+
+
+# --- answers that were streamed ---
+
+
+class Streaming(Configuration):
+    """An agent that names a topic of answers."""
+
+    stream_to_topic: TopicName = "answers"
+
+
+def streaming(*agents: Any, kit: Any, which: int) -> Node:
+    """The node of these agents; one of them streams the answers."""
+    node = listening(*agents, kit=kit, answers="answers", output="out")
+    members = [
+        replace(member, configuration=Streaming()) if index == which else member
+        for index, member in enumerate(node.agents)
+    ]
+    return replace(node, agents=tuple(members))
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_record_whose_answer_is_told_is_not_cancelled_while_its_agent_finishes(
+    bench: Bench, told: bool
+) -> None:
+    gate = Gate()
+    agent = bench.agent(gate)
+    agent.is_told = lambda record: told and record.value() == "a"
+    await bench.kit.run(streaming(agent, kit=bench.kit, which=0))
+    await bench.kit.send("in", asked("a", "1"), asked("b", "2"))
+    await bench.kit.until(lambda: len(gate.begun) == 2)
+    await bench.cancel(of("1", answers="answers"), of("2", answers="answers"))
+    gate.open["a"].set()
+    await bench.done(2)
+    assert [record.value() for record in await bench.kit.everything("out")] == (["a"] if told else [])
+    assert gate.ended == ([("b", True)] if told else [("a", True), ("b", True)])
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_what_comes_after_the_streamed_answer_is_not_the_clients_to_cancel(bench: Bench, which: int) -> None:
+    first, history = Gate(), Gate()
+    first.open["a"].set()
+    agents = bench.agent(first), bench.agent(history)
+    await bench.kit.run(streaming(*agents, kit=bench.kit, which=which))
+    await bench.kit.send("in", asked("a", "1"))
+    await bench.kit.until(lambda: history.begun)
+    await bench.cancel(of("1", answers="answers"))
+    history.open["a"].set()
+    await bench.done(1)
+    assert [record.value() for record in await bench.kit.everything("out")] == ([] if which else ["a"])
+
+
+async def test_a_streamed_answer_that_waits_for_its_turn_to_leave_is_done(bench: Bench) -> None:
+    gate = Gate()
+    replica = await bench.kit.run(streaming(bench.agent(gate, ordering="emission"), kit=bench.kit, which=0))
+    await bench.kit.send("in", asked("a", "1", "k"), asked("b", "2", "k"))
+    await bench.kit.until(lambda: len(gate.begun) == 2)
+    gate.open["b"].set()
+    await bench.kit.until(lambda: replica.agents["node"].numbers.records_out == 1)
+    await bench.cancel(of("2", answers="answers"))
+    gate.open["a"].set()
+    assert await bench.kit.values("out", 2) == ["a", "b"]
 
 
 # --- ends ---

@@ -69,6 +69,7 @@ def executor(node: NodeStatus) -> dict[str, Any]:
         "errors": node.errors,
         "retries": node.retries,
         "dead-letters": node.dead_letters,
+        "cancelled": node.cancelled,
         "lag": node.lag,
         "restarts": node.restarts,
         "last-error": node.last_error,

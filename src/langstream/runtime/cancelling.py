@@ -1,7 +1,9 @@
 """Cancelling records of one replica: those in flight when a cancellation is heard, and those read after it.
 
 A cancelled record did not fail. It leaves the node without results, in the order of its key, and is committed with the
-others. What is done already stays done: a record whose results are on their way out, or in the sink, is left alone.
+others. What is done already stays done: a record whose results are on their way out, or in the sink, is left alone, and
+so is one whose answer was streamed to the end. Clients leave when they have their answer, and what comes after it (its
+history, say) is not theirs to cancel.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ class Cancelling:
         self._intake = intake
         self._announcements = announcements
         self._answers = answers
+        streaming = [stage.index for stage in flow.stages if stage.worker.streams]
+        self._last = max(streaming, default=len(flow.stages) - 1)
+        """The last stage in which a record can be cancelled."""
         announcements.follow(self.heard)
 
     def close(self) -> None:
@@ -73,10 +78,18 @@ class Cancelling:
                 stage.end_cancelled()
 
     def _where(self, unit: Unit) -> Worker | None:
-        """The agent that has it, or will; None when it is beyond them."""
+        """The agent that has it, or will; None when it is too late."""
+        found: Worker | None = None
         for stage in self._flow.stages:
-            if not stage.worker.sink and stage.holds(unit):
-                return stage.worker
+            worker = stage.worker
+            items = stage.items(unit) if not worker.sink else ()
+            if not items:
+                continue
+            if stage.index > self._last or any(_answered(worker, item) for item in items):
+                return None
+            found = found or worker
+        if found is not None:
+            return found
         lanes = self._flow.lanes
         return self._first() if lanes is not None and lanes.holds(unit) else None
 
@@ -89,3 +102,7 @@ class Cancelling:
         worker.counts.cancelled(count)
         what = "a record was" if count == 1 else f"{count} records were"
         _log.info("agent %s: %s cancelled, because the client that asked is gone", worker.name, what)
+
+
+def _answered(worker: Worker, item: Item) -> bool:
+    return worker.streams and (item.finished or worker.is_told(item.record))

@@ -65,7 +65,7 @@ class Flow:
         on_failure: Callable[[BaseException], None],
         pace_seconds: float = 0.0,
     ) -> None:
-        self.stages = [Stage(self, index, worker, policy) for index, worker in enumerate(workers)]
+        self.stages: list[Stage] = [Stage(self, index, worker, policy) for index, worker in enumerate(workers)]
         self.lanes = Lanes(self) if _chained(workers) else None
         self.delivery = Delivery(
             self, intake, producer, transactional, holding=self.lanes is not None, pace_seconds=pace_seconds

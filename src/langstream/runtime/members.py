@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from langstream.configuration.model import marked_options
 from langstream.errors import AgentFailed
 from langstream.planner.plan import Node, PlannedAgent
 from langstream.records import Record
@@ -118,13 +119,18 @@ class Members:
                 self.service = agent
             elif isinstance(agent, Processor | AsyncProcessor | Sink):
                 counts = self.counts[planned.id] = AgentCounts(self._surroundings.meters, planned.id)
-                workers.append(Worker(planned.id, agent, counts))
+                workers.append(Worker(planned.id, agent, counts, streams=self._streams(planned)))
             else:
                 raise AgentFailed(
                     f"agent {planned.id}: type {planned.type.name} made a {type(agent).__name__}, which is no agent: "
                     "expected a Source, Processor, AsyncProcessor, Sink or Service"
                 )
         self.workers = fold(workers)
+
+    def _streams(self, planned: PlannedAgent) -> bool:
+        """Whether its options name a topic of answers that may be cancelled."""
+        answers = self._node.answers
+        return bool(answers) and any(text in answers for _, _, text in marked_options(planned.configuration))
 
     async def _open(self, planned: PlannedAgent, report_failure: Callable[[BaseException], None]) -> AnyAgent:
         try:

@@ -81,9 +81,9 @@ class Stage:
         """Records that wait for their next attempt."""
         return len(self._timers)
 
-    def holds(self, unit: Unit) -> bool:
-        """Some record of the unit is inside."""
-        return unit in self._units
+    def items(self, unit: Unit) -> Sequence[Item]:
+        """The records of the unit that are inside."""
+        return tuple(self._units.get(unit, ()))
 
     # --- entering ---------------------------------------------------------------------------------------------------
 

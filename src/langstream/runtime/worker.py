@@ -33,10 +33,14 @@ Answer: TypeAlias = Sequence[Any] | Crash
 
 
 class Worker:
-    """A processor or sink, or several synchronous processors fused. `name` is for messages."""
+    """A processor or sink, or several synchronous processors fused. `name` is for messages. `streams`: what it has
+    answered is with those who asked before its results are."""
 
-    def __init__(self, name: str, agent: Processor | AsyncProcessor | Sink, counts: AgentCounts) -> None:
+    def __init__(
+        self, name: str, agent: Processor | AsyncProcessor | Sink, counts: AgentCounts, *, streams: bool = False
+    ) -> None:
         self.name = name
+        self.streams = streams and isinstance(agent, AsyncProcessor)
         self.agent = agent
         self.counts = counts
         self.synchronous = isinstance(agent, Processor)
@@ -81,6 +85,10 @@ class Worker:
         finally:
             self.counts.processed(len(records), time.perf_counter() - started)
         return self._counted(outcomes, len(records))
+
+    def is_told(self, record: SimpleRecord) -> bool:
+        """It is too late to cancel the record."""
+        return isinstance(self.agent, AsyncProcessor) and self.agent.is_told(record)
 
     def committed(self, topic: str, partition: int, next_offset: int) -> None:
         """Tell an agent that remembers what it did for records: these never come again."""

@@ -208,6 +208,10 @@ class AsyncProcessor(BaseAgent, ABC):
     """A call may be cancelled though the node goes on, where nobody waits for any of its records any more: see
     `nobody_waits`. Otherwise such a call is let run to its end, and its results are thrown away."""
 
+    def is_told(self, record: SimpleRecord) -> bool:
+        """Whether the answer to a record under way (this very object) is with its readers: it is too late to cancel."""
+        return False
+
     @abstractmethod
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         """One outcome per record, in order."""

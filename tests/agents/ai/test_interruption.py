@@ -141,6 +141,27 @@ async def test_nothing_is_remembered_of_it(bench: Bench, tmp_path: Path) -> None
     assert (values["ai_cache_hits"], values["ai_journal_hits"]) == (0, 0)
 
 
+async def test_an_answer_that_was_streamed_to_its_end_is_told_until_the_agent_is_done_with_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Conversation memory is written after it: by then its reader may have left."""
+    bench.directory = tmp_path
+    agent = await bench.start(AGENT, {**CHAT, "memory": {}})
+    record = SimpleRecord(json.dumps({"q": "x"}), "k")
+    told = []
+    keep = agent._models.memory.add
+
+    async def noted(*arguments: Any) -> None:
+        told.append((agent.is_told(record), agent.is_told(SimpleRecord("another"))))
+        await keep(*arguments)
+
+    agent._models.memory.add = noted
+    assert not agent.is_told(record)
+    await agent.process_placed([record], [Place("in", 0, 0)])
+    assert told == [(True, False)]
+    assert not agent.is_told(record)
+
+
 async def test_others_who_asked_the_same_get_the_answer_of_the_call(bench: Bench) -> None:
     agent = await bench.start(AGENT, {**CHAT, "cache": {}})
     bench.service.chat = slow = Slow("a")

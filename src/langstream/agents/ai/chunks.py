@@ -36,6 +36,8 @@ class ChunkStream:
     topic: str
     store: ResultField
     most: int
+    told: set[int] = field(default_factory=set)
+    """Identities of records whose answers are complete for their readers, though not for the agent."""
 
     def publisher(self, record: SimpleRecord) -> ChunkPublisher:
         """The publisher of one answer to the record."""
@@ -127,6 +129,7 @@ class ChunkPublisher:
 
     async def finish(self) -> None:
         """Write what is left, as the last record."""
+        self.stream.told.add(id(self.record))
         await self._write(last=True)
 
     async def break_off(self) -> None:

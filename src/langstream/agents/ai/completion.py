@@ -69,6 +69,9 @@ class CompletionAgent(PlacedProcessor):
     ) -> Sequence[Outcome]:
         return [await self._outcome(record, place) for record, place in zip(records, places, strict=True)]
 
+    def is_told(self, record: SimpleRecord) -> bool:
+        return self._chunks is not None and id(record) in self._chunks.told
+
     def committed(self, topic: str, partition: int, next_offset: int) -> None:
         self._models.committed(topic, partition, next_offset)
 
@@ -111,6 +114,9 @@ class CompletionAgent(PlacedProcessor):
                     working.set_property(HEADER, traceparent)
         except LangStreamError as error:
             return error
+        finally:
+            if self._chunks is not None:
+                self._chunks.told.discard(id(record))
         return [working.to_record()]
 
     async def _process(self, working: WorkingRecord, record: SimpleRecord, place: Place | None) -> None:

@@ -113,6 +113,9 @@ class LangServeInvoke(AsyncProcessor):
     def info(self) -> dict[str, Any]:
         return {"url": place(self._configuration.url)}
 
+    def is_told(self, record: SimpleRecord) -> bool:
+        return self._chunks is not None and id(record) in self._chunks.told
+
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
         return [await self._outcome(record) for record in records]
 
@@ -129,6 +132,9 @@ class LangServeInvoke(AsyncProcessor):
             self._store(working, answer)
         except LangStreamError as error:
             return error
+        finally:
+            if self._chunks is not None:
+                self._chunks.told.discard(id(record))
         return [working.to_record()]
 
     def _input(self, working: WorkingRecord) -> bytes:

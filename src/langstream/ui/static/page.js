@@ -49,7 +49,7 @@ function show(frame) {
   const { key, value, headers = {} } = frame.record ?? {};
   const stream = headers["stream-id"];
   if (stream) {
-    showChunk(stream, asText(value), headers["stream-last-message"] === "true");
+    showChunk(stream, asText(value), headers["stream-last-message"] === "true", "stream-cancelled" in headers);
     return;
   }
   const item = add("answer", "");
@@ -58,13 +58,14 @@ function show(frame) {
   $("messages").scrollTop = $("messages").scrollHeight;
 }
 
-function showChunk(stream, text, last) {
+function showChunk(stream, text, last, cancelled) {
   const item = streams.get(stream) ?? add("answer open", "");
   streams.set(stream, item);
   render(item, (item.dataset.text ?? "") + text);
   if (last) {
     item.classList.remove("open");
     streams.delete(stream);
+    if (cancelled) about(item, "cancelled: its client left");
   }
   $("messages").scrollTop = $("messages").scrollHeight;
 }
