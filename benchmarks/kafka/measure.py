@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -92,7 +95,9 @@ def _admin(bootstrap: str) -> AdminClient:
 def running(command: Sequence[str], log: Path) -> Iterator[psutil.Process]:
     """The process, killed in the end."""
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent
+        )
     watched = psutil.Process(process.pid)
     try:
         yield watched
@@ -201,6 +206,12 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
     with suppress(psutil.NoSuchProcess):
         return [process, *process.children(recursive=True)]
     return []
+
+
+def _end_with_parent() -> None:
+    """A run that is killed leaves no contestant behind. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _processor_seconds(process: psutil.Process) -> float:
