@@ -50,8 +50,12 @@ def planned(
     assets: Sequence[Mapping[str, Any]] = (),
     resources: Sequence[Mapping[str, Any]] | None = None,
     configuration: Mapping[str, Any] | None = None,
+    code: str | None = None,
 ) -> ExecutionPlan:
-    """The plan of an application of these parts, with the topics `in` and `out`. Raises ApplicationRefused."""
+    """The plan of an application of these parts, with the topics `in` and `out`, and `code` as `python/own.py`.
+
+    Raises ApplicationRefused.
+    """
     entries = [resource(name) for name in RESOURCES] if resources is None else list(resources)
     topics = [{"name": name, "creation-mode": "create-if-not-exists"} for name in ("in", "out")]
     files = {
@@ -61,6 +65,9 @@ def planned(
     with TemporaryDirectory() as directory:
         for name, content in files.items():
             Path(directory, name).write_text(json.dumps(content))
+        if code is not None:
+            Path(directory, "python").mkdir()
+            Path(directory, "python", "own.py").write_text(code)
         instance = Path(directory, "instance")
         instance.mkdir()
         (instance / "instance.yaml").write_text(json.dumps(INSTANCE))

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import pytest
 
+from langstream.agents.custom.configuration import user_configuration
+from langstream.sdk.contract import AgentContext
 from tests.facts.application import asset, planned, processor, query, refusal, resource, sink, source
 
 SEED: Final = {"seed-urls": ["http://h/"], "allowed-domains": ["http://h/"]}
@@ -231,3 +233,20 @@ def test_every_problem_is_told_at_once() -> None:
 def test_the_table_of_a_cassandra_sink(options: dict[str, Any], target: tuple[str, str]) -> None:
     (node,) = planned(agents=[sink("Cass", mapping="id=key.id", **options)]).nodes
     assert node.agents[0].configuration.target() == target  # type: ignore[attr-defined]
+
+
+OWN: Final = {"composable": "sometimes", "concurrency": {"reads": 3}, "anything": [1, None], "record-key": True}
+
+
+@pytest.mark.parametrize("type", ["python-processor", "python-function"])
+def test_the_options_of_a_custom_agent_are_its_own(type: str) -> None:
+    """All that is written reaches the class; what the planner knows by a name it takes where it means something."""
+    agents: list[dict[str, Any]] = [
+        {"type": "identity", "input": "in"},
+        {"type": type, "id": "own", "output": "out", "configuration": {"className": "own.Own", **OWN}},
+    ]
+    nodes = planned(agents=agents, code="class Own:\n    def process(self, record): ...\n").nodes
+    assert [len(node.agents) for node in nodes] == [1, 1]
+    configuration: Any = nodes[1].agents[0].configuration
+    context = AgentContext("own", "app")
+    assert {name: value for name, value in user_configuration(configuration, context).items() if name in OWN} == OWN

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from langstream.agents.declaration import AgentType, Composable, PlanContext
-from langstream.configuration.model import Configuration
+from langstream.configuration.model import Configuration, OpenConfiguration
 from langstream.configuration.validation import check
 from langstream.errors import Problem
 from langstream.planner.references import Resources, check_references
@@ -37,9 +37,14 @@ def check_options(
 def _without_composable(
     agent_type: AgentType, given: Mapping[str, Any], subject: str, context: PlanContext
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """The options without `composable`, which is the planner's, where the agent type has it."""
+    """The options without `composable`, which is the planner's, where the agent type has it.
+
+    Options of custom agents are their own: the planner looks at it, and leaves it there.
+    """
     options = dict(given)
-    if agent_type.composable is not Composable.OPTIONAL or "composable" not in options:
+    declared = agent_type.configuration
+    is_open = isinstance(declared, type) and issubclass(declared, OpenConfiguration)
+    if agent_type.composable is not Composable.OPTIONAL or "composable" not in options or is_open:
         return options, []
     value = options.pop("composable")
     if value is None or str(value).strip().lower() in ("true", "false"):
