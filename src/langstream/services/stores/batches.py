@@ -96,6 +96,8 @@ def rounds(writes: Sequence[Write]) -> list[dict[Hashable, int]]:
 def identity(key: Mapping[str, Any]) -> Hashable:
     """Equal for equal keys."""
     values = tuple(key.values())
+    if len(values) == 1 and type(values[0]) is str:
+        return values[0]  # equal to no other kind of identity
     try:
         hash(values)
     except TypeError:

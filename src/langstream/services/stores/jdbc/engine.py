@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from langstream.services.stores.contract import Row, Write
@@ -43,8 +44,8 @@ class Shape:
 
     def row(self, write: Write) -> list[Any]:
         """The values of all columns."""
-        values = write.values or {}
-        return [*self.key(write), *(values[name] for name in self.others)]
+        key, values = write.key, write.values or {}
+        return [key[name] for name in self.keys] + [values[name] for name in self.others]
 
 
 class Rows(ABC):
@@ -52,6 +53,9 @@ class Rows(ABC):
 
     limit = 1000
     """So many writes at most in a call."""
+
+    packers: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})
+    """What makes the values of a column compact, by column."""
 
     @abstractmethod
     async def upsert(self, writes: Sequence[Write]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from langstream.services.stores.contract import Write
 from langstream.services.stores.jdbc.engine import Rows, Shape
-from langstream.services.stores.jdbc.postgres_values import Converter, converter
+from langstream.services.stores.jdbc.postgres_values import Converter, converter, early_vector
 
 Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[Any]]
 """Gives a connection for a while, and turns its errors into ServiceErrors."""
@@ -46,6 +46,8 @@ class BulkRows(Rows):
         self._shape = shape
         self._converters = [converter(kind.name) for kind in kinds]
         self._connect = connect
+        others = zip(shape.others, kinds[len(shape.keys) :], strict=True)
+        self.packers = {name: early_vector for name, kind in others if kind.name == "vector"}
         keys = ", ".join(shape.keys)
         updates = ", ".join(f"{name} = EXCLUDED.{name}" for name in shape.others)
         marks = ", ".join(f"${number + 1}" for number in range(len(shape.columns)))

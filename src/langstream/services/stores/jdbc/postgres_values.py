@@ -36,8 +36,26 @@ async def prepare_connection(connection: Any) -> None:
             await connection.set_type_codec(name, schema=schema, encoder=_vector_text, decoder=orjson.loads)
 
 
+class PackedVector(bytes):
+    """A vector in pgvector's binary form."""
+
+    __slots__ = ()
+
+
+def early_vector(value: Any) -> Any:
+    """A list of numbers packed before its time; anything else as it is, for `packed_vector` to judge."""
+    if type(value) is not list:
+        return value
+    try:
+        return PackedVector(packed_vector(value))
+    except (TypeError, ValueError, struct.error, OverflowError):
+        return value
+
+
 def packed_vector(value: Any) -> bytes:
     """A vector in pgvector's binary form. Takes lists of numbers, and their JSON text."""
+    if type(value) is PackedVector:
+        return value
     numbers = orjson.loads(value) if isinstance(value, str) else value
     return _vector_struct(len(numbers)).pack(len(numbers), 0, *numbers)
 

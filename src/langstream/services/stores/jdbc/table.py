@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from langstream.errors import ServiceError
 from langstream.services.stores.batches import write_by_key
@@ -22,6 +23,9 @@ class JdbcTable(Table):
             tuple(field.name for field in configuration.fields if not field.primary_key),
         )
         self._rows: Rows | None = None
+
+    def packers(self) -> Mapping[str, Callable[[Any], Any]]:
+        return self._rows.packers if self._rows is not None else {}
 
     async def write(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
         try:
