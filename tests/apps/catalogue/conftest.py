@@ -48,27 +48,3 @@ def launch(place: Place) -> Launch:
 def structures(frames: list[dict[str, Any]]) -> list[Any]:
     """The values of frames, which are JSON."""
     return [json.loads(frame["record"]["value"]) for frame in frames]
-
-
-def ask(app: RunningApp, gateway: str, question: str, **parameters: str) -> str:
-    """The streamed answer of a chat gateway, put together; its pieces are in order and the last one is marked."""
-    query = {f"param:{name}": value for name, value in parameters.items()}
-    with app.socket("chat", gateway, **query) as socket:
-        socket.send(json.dumps({"value": question}))
-        return listen(socket)
-
-
-def listen(socket: Any) -> str:
-    """One streamed answer from a socket."""
-    answer, indexes = "", list[int]()
-    while True:
-        frame = json.loads(socket.recv(timeout=60))
-        if "record" not in frame:
-            assert frame["status"] == "OK", frame
-            continue
-        headers = frame["record"]["headers"]
-        answer += str(frame["record"]["value"])
-        indexes.append(int(headers["stream-index"]))
-        if headers["stream-last-message"] == "true":
-            assert indexes == list(range(1, len(indexes) + 1))
-            return answer

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.apps.catalogue.conftest import Launch, Serve, ask, listen, structures
+from tests.apps.catalogue.conftest import Launch, Serve, structures
 from tests.apps.catalogue.thinking import KEY, Bedrock, Google, HuggingFace, OpenAI, vector
+from tests.apps.chat import ask, listen
 
 
 def test_openai_completions_streams_to_the_one_who_asked_and_keeps_the_history(launch: Launch, serve: Serve) -> None:

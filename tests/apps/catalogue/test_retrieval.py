@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.apps.application import RunningApp
-from tests.apps.catalogue.conftest import Launch, Serve, ask, listen, structures
+from tests.apps.catalogue.conftest import Launch, Serve, structures
 from tests.apps.catalogue.thinking import KEY, Ollama, OpenAI, Pages
+from tests.apps.chat import ask, ask_until, listen
 from tests.services.ai.fake_server import Reply
 
 SITE = {
@@ -39,16 +40,6 @@ def from_documents(body: dict[str, Any]) -> str:
     """Repeat the first document of the system message."""
     passages = [line for line in body["messages"][0]["content"].splitlines() if line.startswith("*")]
     return f"Read: {passages[0] if passages else 'nothing'}"
-
-
-def ask_until(app: RunningApp, gateway: str, question: str, found: str, **parameters: str) -> str:
-    """Ask again until the answer has what was just written."""
-    for _ in range(100):
-        answer = ask(app, gateway, question, **parameters)
-        if found in answer:
-            return answer
-        time.sleep(0.1)
-    raise AssertionError(f"{found!r} never came: {answer}\n{app.log.read_text()}")
 
 
 def exchange(app: RunningApp, question: str, session: str) -> str:

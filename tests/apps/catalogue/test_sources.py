@@ -11,8 +11,9 @@ from typing import Any
 
 from langstream.services.objects.http import HttpObjectStore
 from tests.apps.application import RunningApp
-from tests.apps.catalogue.conftest import Launch, Serve, ask, structures
+from tests.apps.catalogue.conftest import Launch, Serve, structures
 from tests.apps.catalogue.thinking import KEY, OpenAI, Pages, vector, words
+from tests.apps.chat import ask
 from tests.servers.opensearch import OpenSearch
 from tests.services.ai.bedrock.bedrock_server import BedrockServer
 from tests.services.ai.fake_server import FakeServer, Reply

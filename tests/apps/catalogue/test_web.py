@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
-from tests.apps.catalogue.conftest import Launch, Serve, ask, structures
+from tests.apps.catalogue.conftest import Launch, Serve, structures
 from tests.apps.catalogue.thinking import Pages
+from tests.apps.chat import ask
 from tests.services.ai.fake_server import Reply
 
 

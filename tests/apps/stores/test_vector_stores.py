@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.apps.catalogue.conftest import Launch, Serve, ask, structures
+from tests.apps.catalogue.conftest import Launch, Serve, structures
 from tests.apps.catalogue.thinking import DIMENSIONS, KEY, OpenAI
+from tests.apps.chat import ask
 from tests.apps.stores.answers import Answers
 from tests.services.stores import milvus_bench, postgres_server
 from tests.services.stores.bench import need
