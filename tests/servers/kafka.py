@@ -338,13 +338,18 @@ def topics(admin: Any) -> set[str]:
 
 
 def delete_topics(admin: Any) -> None:
-    """Delete every topic but the brokers' own."""
+    """Delete every topic but the brokers' own; they are not to be seen any more when this returns."""
     from confluent_kafka import KafkaError, KafkaException
 
-    names = list(topics(admin))
-    for answer in admin.delete_topics(names).values() if names else ():
+    names = topics(admin)
+    for answer in admin.delete_topics(list(names)).values() if names else ():
         try:
             answer.result(60)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:  # it was being deleted already
                 raise
+    deadline = time.monotonic() + 60
+    while left := names & topics(admin):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Kafka still shows topics that it deleted: {sorted(left)}")
+        time.sleep(0.02)
