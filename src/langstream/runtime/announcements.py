@@ -18,6 +18,8 @@ from langstream.topics.contract import Fetched, Position, TopicCluster, TopicRea
 
 READ_RECORDS: Final = 1_000
 READ_SECONDS: Final = 5.0
+TOGETHER_SECONDS: Final = 0.02
+"""Nodes look through what is in flight for all that was announced in so long, not for each by itself."""
 AGAIN_SECONDS: Final = (1.0, 30.0)
 """First and longest pause after the topic could not be read."""
 
@@ -65,8 +67,9 @@ class Announcements:
                 while True:
                     runs = await reader.read(READ_RECORDS, READ_SECONDS)
                     self._position = encode_position(reader.next_offsets())
-                    self._take(runs)
                     pause = AGAIN_SECONDS[0]
+                    if self._take(runs):
+                        await asyncio.sleep(TOGETHER_SECONDS)
             except Exception as error:
                 if isinstance(error, InvalidPosition):  # another topic has taken the place of this one
                     self._position = "earliest"
@@ -78,7 +81,8 @@ class Announcements:
             await asyncio.sleep(pause)
             pause = min(pause * 2, AGAIN_SECONDS[1])
 
-    def _take(self, runs: Sequence[Fetched]) -> None:
+    def _take(self, runs: Sequence[Fetched]) -> bool:
+        """Whether there were news."""
         news = Cancellations()
         for run in runs:
             for record in run.records:
@@ -92,3 +96,4 @@ class Announcements:
         if news:
             for listener in list(self._listeners):
                 listener(news)
+        return bool(news)

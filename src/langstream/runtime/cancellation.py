@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import orjson
 
@@ -97,11 +97,15 @@ class Cancellations:
     def cover(self, record: Record, answers: frozenset[str]) -> bool:
         """Whether one of them is about the record, which is on its way to these topics."""
         moment = record.timestamp()
-        if not self._buckets or moment is None:
+        buckets = self._buckets
+        if not buckets or moment is None:
             return False
-        texts = first_texts(record)
-        for pair in texts.items():
-            for (topic, headers), before in self._buckets.get(pair, _NONE).items():
+        for name, value in record.headers():
+            bucket = buckets.get((name, value if type(value) is str else header_text(value)))  # type: ignore[arg-type]
+            if bucket is None:
+                continue
+            texts = first_texts(record)
+            for (topic, headers), before in bucket.items():
                 if before >= moment and topic in answers and all(texts.get(name) == text for name, text in headers):
                     return True
         return False
@@ -120,13 +124,6 @@ class Cancellations:
         return 0
 
 
-_NONE: Final[Mapping[Any, int]] = {}
-
-
-def first_texts(record: Record) -> dict[str, str]:
+def first_texts(record: Record) -> dict[str, str | None]:
     """Header name → text of its first occurrence, as gateways match them."""
-    texts: dict[str, str] = {}
-    for name, value in record.headers():
-        if name not in texts:
-            texts[name] = header_text(value) or ""
-    return texts
+    return {name: header_text(value) for name, value in reversed(record.headers())}

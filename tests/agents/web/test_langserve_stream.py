@@ -12,7 +12,7 @@ from langstream.agents.declaration import AGENT_TYPES
 from langstream.configuration.validation import check
 from langstream.errors import AgentFailed, BrokerUnavailable, RecordError, ServiceError
 from langstream.records import SimpleRecord, header
-from langstream.sdk.contract import AgentContext
+from langstream.sdk.contract import CANCELLED, AgentContext
 from tests.agents.web.conftest import FACT, TEXT, Bench, Site, page
 
 NAME = "langserve-invoke"
@@ -263,3 +263,22 @@ async def test_streaming_without_a_broker_refuses_to_start() -> None:
     with pytest.raises(AgentFailed, match="no broker"):
         await agent.start(AgentContext("a", "app"))
     await agent.close()
+
+
+async def test_a_chain_that_nobody_listens_to_any_more_is_hung_up_on_and_readers_are_told(
+    bench: Bench, site: Site
+) -> None:
+    site.streams("/c/stream", *data("one", "two"), stay=True)
+    named = {"url": "{site}/c/stream", "output-field": "value", "stream-to-topic": "st", "min-chunks-per-message": 1}
+    agent = await bench.start(NAME, named)
+    call = asyncio.create_task(agent.process_batch([FACT]))
+    async with asyncio.timeout(60):
+        while len(streamed(bench)) < 2:  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.005)
+        assert not agent.is_told(FACT)
+        call.cancel(CANCELLED)
+        await asyncio.wait([call])
+        await site.left.wait()
+    assert call.cancelled()
+    assert streamed(bench) == [("one", "1", "false"), ("two", "2", "false"), ("", "3", "true")]
+    assert header(bench.topics.sent["st"][-1].headers(), "stream-cancelled") == "true"
