@@ -18,7 +18,7 @@ from langstream.topics.contract import Capabilities, Position, RevokedCallback
 from langstream.topics.kafka.admin import KafkaAdmin
 from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.consumer import KafkaConsumer
-from langstream.topics.kafka.failures import reason, topic_error
+from langstream.topics.kafka.failures import no_news, reason, topic_error
 from langstream.topics.kafka.names import Names
 from langstream.topics.kafka.producer import KafkaProducer
 from langstream.topics.kafka.reader import KafkaReader
@@ -210,6 +210,8 @@ class KafkaCluster:
 
     def _heard(self, error: KafkaError) -> None:
         """The client's news about connections; it goes on trying by itself."""
+        if no_news(error):
+            return
         self._last_error = error
         now = time.monotonic()
         if now - self._told.get(error.code(), -AGAIN_SECONDS) >= AGAIN_SECONDS:

@@ -70,3 +70,9 @@ def topic_error(error: KafkaException | KafkaError, doing: str) -> TopicError:
     if code in _AWAY or found.retriable():
         return BrokerUnavailable(f"{doing}: the Kafka cluster cannot do it at the moment: {text}")
     return TopicError(f"{doing}: {text} ({found.name()})")
+
+
+def no_news(error: KafkaError) -> bool:
+    """Whether the client reports that none of the brokers is down, as it does (`0/2 brokers are down`) after changing
+    from one connection to another: for a moment there was none."""
+    return error.code() == KafkaError._ALL_BROKERS_DOWN and error.str().startswith("0/")
