@@ -26,7 +26,7 @@ it is
                         if c6 in content:
                             del content[c6]
                             changed = True
-                        outcome = (c7(record, content, changed),)
+                        …  # outcome = (the record with the content,)
                 except Exception:
                     outcome = None
             outcomes.append(other(record) if outcome is None else outcome)
@@ -49,8 +49,6 @@ from langstream.records import Document, SimpleRecord
 MOST_STEPS: Final = 20
 Process: TypeAlias = Callable[[Sequence[SimpleRecord], Callable[[str], Any], Callable[[SimpleRecord], Any]], list[Any]]
 """Records, what parses their texts, and what works on a record that is left to the steps; gives outcomes."""
-
-_new: Any = object.__new__
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def shortcut_of(steps: Sequence[Shortcut | None]) -> Process | None:
     depth = 5
     for step in known:
         depth = _write(source, step, depth)
-    source.line(depth, f"outcome = ({source.bound(_result)}(record, content, changed),)")
+    _write_outcome(source, depth)
     source.line(3, f"except {source.bound(Exception)}:")
     source.line(4, "outcome = None")
     source.line(2, "outcomes.append(other(record) if outcome is None else outcome)")
@@ -155,6 +153,23 @@ def _write_result(source: Source, setting: Setting, depth: int) -> str:
     return result
 
 
+def _write_outcome(source: Source, depth: int) -> None:
+    """The record with the content; the very record if nothing was changed."""
+    new, document, record = source.bound(object.__new__), source.bound(Document), source.bound(SimpleRecord)
+    source.line(depth, f"document = {new}({document})")  # not by its constructor, which would take twice the time
+    source.line(depth, "document.content, document.binary = content, False")
+    source.line(depth, "if changed:")
+    source.line(depth + 1, "document._text = None")
+    source.line(depth + 1, f"result = {new}({record})")
+    source.line(depth + 1, "result._value, result._key, result._headers = document, record._key, record._headers")
+    source.line(depth + 1, "result._origin, result._timestamp = record._origin, record._timestamp")
+    source.line(depth + 1, "result.destination = record.destination")
+    source.line(depth + 1, "outcome = (result,)")
+    source.line(depth, "else:")
+    source.line(depth + 1, "document._text, record._value = record._value, document")
+    source.line(depth + 1, "outcome = (record,)")
+
+
 def _converted(convert: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     def converted(result: Any, content: Any) -> Any:
         found = convert(result)
@@ -163,26 +178,6 @@ def _converted(convert: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
         return found
 
     return converted
-
-
-def _result(record: SimpleRecord, content: dict[str, Any], changed: bool) -> SimpleRecord:
-    """The record with the content; the very record if nothing was changed."""
-    document = _new(Document)
-    document.content = content
-    document.binary = False
-    if not changed:
-        document._text = record._value
-        record._value = document
-        return record
-    document._text = None
-    result: SimpleRecord = _new(SimpleRecord)  # not by its constructor, which would take twice the time
-    result._value = document
-    result._key = record._key
-    result._headers = record._headers
-    result._origin = record._origin
-    result._timestamp = record._timestamp
-    result.destination = record.destination
-    return result
 
 
 def _never(node: Node) -> Any:
