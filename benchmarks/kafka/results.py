@@ -56,6 +56,11 @@ class Results:
             row = Row(**{**{name: content[name] for name in known & content.keys()}, "case": Case(*content["case"])})
             self.rows[row.case] = row
 
+    def has(self, case: Case, latency: bool) -> bool:
+        """Whether nothing is to be measured for it, latency included."""
+        row = self.rows.get(case)
+        return row is not None and row.failure is None and (row.median is not None or not latency)
+
     def add(self, row: Row) -> None:
         """Kept at once."""
         self.rows[row.case] = row

@@ -5,9 +5,9 @@
     python benchmarks/kafka/run.py --pick "pass 200 4 langstream"     rows with all of these words; may be repeated
     python benchmarks/kafka/run.py --table                            only print what was measured before
 
-Every row is written to a file as soon as it is known, so that a run that was cut off goes on where it stopped;
-`--again` measures rows that are there already. Peers are in an environment of their own, `benchmarks/kafka/.venv`
-(see the README); without it they are left out.
+Every row is written to a file as soon as it is known, so that a run that was cut off goes on where it stopped, and
+what failed is tried again; `--again` measures rows that are there already. Peers are in an environment of their own,
+`benchmarks/kafka/.venv` (see the README); without it they are left out.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def main() -> None:
     results = Results(options.results)
     chosen = [(contestant, case) for contestant, case in every_case() if _wanted(case, options)]
     if not options.table:
-        missing = [pair for pair in chosen if options.again or pair[1] not in results.rows]
+        missing = [pair for pair in chosen if options.again or not results.has(pair[1], not options.no_latency)]
         if not PEERS.exists():
             missing = [pair for pair in missing if not pair[0].is_peer]
             print("The peers are not installed (see the README): they are left out.", file=sys.stderr)
