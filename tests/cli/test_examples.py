@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,11 @@ import yaml
 from langstream.agents.declaration import AGENT_TYPES
 from langstream.cli import examples
 from langstream.cli.examples import Example
-from langstream.deploy.local import LocalDeployment
-from langstream.planner.check import load_and_plan
 from langstream.planner.plan import ExecutionPlan
-from langstream.records import SimpleRecord
 from langstream.registry import AI, ASSETS, STORES, Registry
 from langstream.topics.local.cluster import LocalCluster
 from langstream.topics.memory import open_cluster
+from tests.cli.example_runs import Running, planned
 
 FAMILIES: dict[str, tuple[Any, Any]] = {
     "agents": (AGENT_TYPES, examples.of_agent),
@@ -30,25 +26,12 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
     "assets": (Registry(ASSETS), examples.of_asset),
 }
 EVERY = [(family, name) for family, (registry, _) in FAMILIES.items() for name in registry.names()]
-ACCOUNT = '{"type": "service_account", "client_email": "app@example.com", "private_key": "key"}'
 
 
 def example_of(family: str, name: str) -> Example:
     registry, whole = FAMILIES[family]
     found: Example = whole(registry.load(name))
     return found
-
-
-def planned(example: Example, directory: Path) -> ExecutionPlan:
-    application = directory / "application"
-    for name, text in example.files.items():
-        (application / name).parent.mkdir(parents=True, exist_ok=True)
-        (application / name).write_text(text)
-    secrets = directory / "secrets.yaml"
-    secrets.write_text(example.secrets or "secrets: []\n")
-    variables = re.findall(r"\$\{(\w+)\}", example.secrets)
-    environment = {name: ACCOUNT if name.endswith("_ACCOUNT_JSON") else "secret" for name in variables}
-    return load_and_plan(application, "app", secrets=secrets, environment=environment)
 
 
 def records(text: str) -> list[dict[str, Any]]:
@@ -64,47 +47,6 @@ def shown(record: Any, expected: Mapping[str, Any]) -> dict[str, Any]:
         for name, part in (("key", record.key()), ("value", record.value()))
     )
     return {**expected, "key": key, "value": value, "headers": dict(record.headers())}
-
-
-class Running:
-    """An example, deployed in memory."""
-
-    def __init__(self, example: Example, plan: ExecutionPlan, cluster: LocalCluster, directory: Path) -> None:
-        self.cluster = cluster
-        self.plan = plan
-        self.deployment = LocalDeployment(plan, cluster, data_directory=directory / "data")
-        self.entries = [
-            entry
-            for text in example.files.values()
-            if isinstance(file := yaml.safe_load(text) if "pipeline:" in text else None, dict)
-            for entry in file["pipeline"]
-        ]
-
-    @property
-    def input(self) -> str:
-        """The topic of the first agent."""
-        return str(self.entries[0]["input"])
-
-    @property
-    def output(self) -> str:
-        """The topic of the last agent."""
-        return str(self.entries[-1]["output"])
-
-    async def send(self, topic: str, sent: Sequence[Mapping[str, Any]]) -> None:
-        await self.cluster.producer().send(
-            topic, [SimpleRecord(one["value"], one["key"], list(one["headers"].items())) for one in sent]
-        )
-
-    async def read(self, topic: str, count: int) -> list[Any]:
-        """What is in a topic, waiting for so many records for a minute."""
-        reader = self.cluster.reader(topic, "earliest")
-        await reader.start()
-        found: list[Any] = []
-        deadline = time.monotonic() + 60
-        while len(found) < count and time.monotonic() < deadline:
-            found += [record for run in await reader.read(1_000, 1.0) for record in run.records]
-        await reader.close()
-        return found
 
 
 @pytest.fixture
@@ -186,18 +128,11 @@ async def test_what_the_example_of_the_embedded_store_writes_is_found_by_its_que
         {"filename": "a.txt", "chunk_id": number, "text": text, "embeddings": vector}
         for number, (text, vector) in enumerate((("far", [0.0, 1.0]), ("near", [1.0, 0.0])))
     ]
-    question = {"value": {"question_embeddings": [0.9, 0.1]}, "key": None, "headers": {}}
     await running.deployment.setup()
     await running.deployment.start()
     try:
         await running.send("chunks", [{"value": chunk, "key": None, "headers": {}} for chunk in chunks])
-        found: list[Any] = []
-        asked, deadline = 0, time.monotonic() + 40
-        while len(found) < len(chunks) and time.monotonic() < deadline:
-            await running.send("questions", [question])
-            asked += 1
-            answers = await running.read("related-documents", asked)
-            found = json.loads(answers[-1].value())["related_documents"]
+        found = await running.ask({"question_embeddings": [0.9, 0.1]}, lambda rows: len(rows) == len(chunks))
     finally:
         await running.deployment.stop(5.0)
     assert found == [{"text": "near"}, {"text": "far"}]

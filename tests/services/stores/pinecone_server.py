@@ -49,6 +49,7 @@ class PineconeServer(WireServer):
         if method == "POST":
             if body["name"] in self.indexes:
                 return 409, {"error": {"code": "ALREADY_EXISTS", "message": "Resource already exists"}, "status": 409}
+            self.dimensions = body["dimension"]
             host = self.host or f"http://127.0.0.1:{self.port}"
             self.indexes[body["name"]] = {**body, "host": host, "status": {"ready": True, "state": "Ready"}}
             return 201, self.indexes[body["name"]]
