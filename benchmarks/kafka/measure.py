@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -97,8 +98,9 @@ def running(command: Sequence[str], log: Path) -> Iterator[psutil.Process]:
     """The process, killed in the end."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent
-        )
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent,
+            env={**os.environ, "TMPDIR": str(log.parent)},
+        )  # fmt: skip
     watched = psutil.Process(process.pid)
     try:
         yield watched
@@ -203,7 +205,7 @@ def _read(bootstrap: str, topic: str, found: list[float], stop: threading.Event)
         now = time.time_ns()
         for message in messages[::10]:
             if message.error() is None:
-                value = message.value()
+                value = message.value() or b""
                 start = value.index(b'"t":1') + 4
                 found.append((now - int(value[start : start + 19])) / 1e9)
     consumer.close()

@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -129,6 +130,7 @@ def every_case() -> list[tuple[Contestant, Case]]:
 
 def main() -> None:
     """Measure what is missing, and print the table."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the broker and all files go too
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="200 bytes and four partitions only")
     parser.add_argument("--pick", action="append", type=shlex.split, default=[], metavar="WORDS")
