@@ -81,6 +81,21 @@ async def test_a_missing_variable_fails_the_record(bench: Bench) -> None:
     assert bench.service.calls == []
 
 
+@pytest.mark.parametrize("options", [plain(), plain("{{ key.a }}", field="value"), LOOP])
+async def test_a_record_without_value_is_a_deletion_on_its_way(bench: Bench, options: dict[str, Any]) -> None:
+    deletion = SimpleRecord(None, '{"a":"text"}')
+    assert await result(bench, options, deletion) is deletion
+    assert bench.service.calls == []
+
+
+async def test_a_record_without_value_may_have_a_vector_elsewhere(bench: Bench) -> None:
+    found = await result(bench, plain("{{ key.a }}", field="key.emb"), SimpleRecord(None, '{"a":"hi"}'))
+    assert (found.key(), found.value()) == ('{"a":"hi","emb":[2.0,1.0]}', None)
+    assert isinstance(
+        await failure(bench, plain("{{ value.q }}", field="key.emb"), SimpleRecord(None, '{"a":"hi"}')), TemplateError
+    )
+
+
 async def test_each_item_of_a_list_gets_its_vector(bench: Bench) -> None:
     found = json.loads((await result(bench, LOOP)).value())
     assert found["l"] == [{"t": "x", "emb": [1.0, 1.0]}, {"t": "yy", "emb": [2.0, 1.0]}]

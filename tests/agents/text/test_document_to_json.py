@@ -56,3 +56,9 @@ def test_a_header_does_not_replace_the_text() -> None:
 def test_headers_can_be_left_out() -> None:
     result = wrapped(SimpleRecord("x", None, [("a", "1")]), {"text-field": "doc", "copy-properties": "false"})
     assert (result.value(), result.headers()) == ('{"doc":"x"}', [("a", "1")])
+
+
+def test_deletions_can_be_let_pass() -> None:
+    deletion = SimpleRecord(None, "k", [("a", "1")])
+    assert wrapped(deletion, {"pass-deletions": True}) == deletion
+    assert wrapped(SimpleRecord("x"), {"pass-deletions": True}).value() == '{"text":"x"}'

@@ -8,7 +8,6 @@ import pytest
 
 from langstream.agents.text.language_detector import LanguageDetector, LanguageDetectorConfiguration
 from langstream.configuration.validation import check
-from langstream.errors import RecordError
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext
 
@@ -70,11 +69,10 @@ async def test_an_empty_list_of_languages_lets_all_pass() -> None:
     assert len(agent.process_batch([SimpleRecord(ENGLISH)])[0]) == 1  # type: ignore[arg-type]
 
 
-async def test_no_value_is_an_error_of_the_record() -> None:
-    agent = await detector()
-    bad, good = agent.process_batch([SimpleRecord(None), SimpleRecord(ENGLISH)])
-    assert isinstance(bad, RecordError)
-    assert not isinstance(good, Exception)
+async def test_a_record_without_value_is_a_deletion_on_its_way() -> None:
+    agent = await detector(allowedLanguages=["de"])
+    deletion = SimpleRecord(None, "kk", [("h", 1)])
+    assert agent.process_batch([deletion, SimpleRecord(ENGLISH)]) == [[deletion], []]
 
 
 def test_wrong_options_are_refused() -> None:

@@ -121,10 +121,14 @@ def test_archives_in_archives_are_followed_so_deep_only(documents: ModuleType) -
     assert text_of(data) == ""
 
 
+async def test_a_record_without_value_is_a_deletion_on_its_way(extractor: TextExtractor) -> None:
+    deletion = SimpleRecord(None, "a.pdf", [("h", 1)])
+    assert await extractor.process_batch([deletion]) == [[deletion]]
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        (None, "no value"),
         (b"%PDF-1.4 junk", "the PDF is damaged"),
         (b"PK\x03\x04junk", "begins like a zip file but"),
         (b"\x00\x01\x02\x03", "of no known kind"),

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from langstream.agents.text.normalising import squeezed
 from langstream.agents.text.text_normaliser import INLINE_CHARACTERS, TextNormaliser, TextNormaliserConfiguration
 from langstream.configuration.validation import check
-from langstream.errors import RecordError
 from langstream.records import SimpleRecord
 
 
@@ -54,8 +53,8 @@ async def test_blanks_may_be_kept() -> None:
     assert (await normalised("  Hello\t\tWORLD  ", **{"trim-spaces": "false"}))[0].value() == "  hello\t\tworld  "
 
 
-async def test_no_value_is_an_error_of_the_record() -> None:
-    assert isinstance(await normalised(None), RecordError)
+async def test_a_record_without_value_is_a_deletion_on_its_way() -> None:
+    assert await normalised(None) == [SimpleRecord(None, "kk", [("h", 1)])]
 
 
 async def test_a_long_text_is_normalised_by_another_process_with_the_same_result() -> None:

@@ -115,6 +115,7 @@ class ComputeEmbeddings(AsyncProcessor):
         self._list = compile_expression(configuration.loop_over) if configuration.loop_over is not None else None
         place = (configuration.loop_over or configuration.embeddings_field).strip()
         self._store: ResultField = result_field(place)
+        self._in_value = place.partition(".")[0] == "value"
         self._member = configuration.embeddings_field.removeprefix("record.")
         self._client = EmbeddingsClient(configuration, _service_options(configuration))
 
@@ -139,6 +140,8 @@ class ComputeEmbeddings(AsyncProcessor):
             working = WorkingRecord(record)
             if self._condition is not None and not self._condition(working):
                 return [record]
+            if self._in_value and working.value is None:
+                return [record]  # a deletion on its way
             if self._list is None:
                 return Job([self._template(working)], lambda vectors: self._stored(working, vectors[0]))
             items = self._items(self._list(working))
@@ -215,7 +218,8 @@ AGENT: Final = AgentType(
     summary="Computes the embeddings of a text, or of each item of a list.",
     description="""\
 With a `flush-interval`, up to `batch-size` records share one request. Records with the same key leave in the order in
-which they came.""",
+which they came. Where the vector would go into the value, a record without value passes unchanged: a deletion on its
+way to a sink.""",
     composable=Composable.OPTIONAL,
     check=_check,
     family="ai",

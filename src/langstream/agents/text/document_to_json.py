@@ -19,18 +19,26 @@ class DocumentToJsonConfiguration(Configuration):
 
     text_field: Text = Field(default="text", description="The member that gets the text of the value.")
     copy_properties: bool = Field(default=True, description="Whether the headers become members too.")
+    pass_deletions: bool = Field(
+        default=False,
+        description="Records without value pass unchanged, so that a sink deletes by them; else their text is null.",
+    )
 
 
 def create(configuration: DocumentToJsonConfiguration) -> TransformProcessor:
     """The processor."""
-    apply = _document_to_json(configuration.text_field, configuration.copy_properties)
+    apply = _document_to_json(configuration)
     return TransformProcessor(Step(apply, "document-to-json", reads_value=False))
 
 
-def _document_to_json(text_field: str, copy_properties: bool) -> Apply:
+def _document_to_json(configuration: DocumentToJsonConfiguration) -> Apply:
+    text_field, copy_properties = configuration.text_field, configuration.copy_properties
+
     def wrap(working: WorkingRecord) -> None:
         record = working.to_record()
         value = record.value()
+        if value is None and configuration.pass_deletions:
+            return
         text = avro_json(value) if isinstance(value, AvroValue) else header_text(value)
         content: dict[str, Any] = {text_field: text}
         if copy_properties:

@@ -10,7 +10,7 @@ from pydantic import Field
 from langstream.agents.declaration import AgentType, ComponentType
 from langstream.agents.text.value_text import replaced_headers, text_of_value
 from langstream.configuration.model import Configuration, Text
-from langstream.errors import AgentFailed, RecordError
+from langstream.errors import AgentFailed
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, Outcome, Processor
 
@@ -49,10 +49,10 @@ class LanguageDetector(Processor):
         return [self._outcome(record) for record in records]
 
     def _outcome(self, record: SimpleRecord) -> Outcome:
-        try:
-            language = self._detect(text_of_value(record))
-        except RecordError as error:
-            return error
+        text = text_of_value(record)
+        if text is None:
+            return [record]
+        language = self._detect(text)
         if self._allowed and language not in self._allowed:
             return []
         return [record.with_headers(replaced_headers(record, [(self._header, language)]))]
@@ -90,7 +90,8 @@ AGENT = AgentType(
     summary="Writes the language of a text into a header; can drop texts in other languages.",
     description="""\
 Works offline on about 170 languages. The code is that of ISO 639-1, such as `en`, or `unknown` when the detector is not
-sure: very short texts, numbers. An existing header of that name is replaced; the value stays as it is.""",
+sure: very short texts, numbers. An existing header of that name is replaced; the value stays as it is.
+A record without value passes unchanged, whatever languages are allowed.""",
     family="text",
     example="""\
 - type: language-detector

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 from collections.abc import Sequence
 from time import monotonic
+from typing import Any
 
 from langstream.agents.declaration import AgentType, ComponentType
 from langstream.agents.text.document_kinds import DocumentKind, decoded, kind_of
@@ -48,13 +49,13 @@ class TextExtractor(AsyncProcessor):
         await self._workers.close()
 
     async def _outcome(self, record: SimpleRecord) -> Outcome:
+        value = record.value()
         try:
-            return [record.with_value(await self._text(record))]
+            return [record if value is None else record.with_value(await self._text(record, value))]
         except RecordError as error:
             return error
 
-    async def _text(self, record: SimpleRecord) -> str:
-        value = record.value()
+    async def _text(self, record: SimpleRecord, value: Any) -> str:
         text = None if isinstance(value, bytes) else text_of_value(record)
         data = value if isinstance(value, bytes) else (text or "").encode("utf-8", "surrogatepass")
         check_size(data)
@@ -87,7 +88,8 @@ AGENT = AgentType(
     description="""\
 The kind of document is told from its content. Plain text passes as it is; images, sound and video give an empty text.
 Damaged, encrypted and outrageously large documents are failures of their record: what is not plain text is read by
-another process, within limits of time and memory. Works offline, without OCR.""",
+another process, within limits of time and memory. Works offline, without OCR.
+A record without value passes unchanged.""",
     family="text",
     example="""\
 - type: text-extractor

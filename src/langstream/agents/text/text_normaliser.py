@@ -52,8 +52,10 @@ class TextNormaliser(AsyncProcessor):
         return await asyncio.gather(*map(self._outcome, records))
 
     async def _outcome(self, record: SimpleRecord) -> Outcome:
+        text = text_of_value(record)
+        if text is None:
+            return [record]
         try:
-            text = text_of_value(record)
             if len(text) <= INLINE_CHARACTERS:
                 return [record.with_value(normalised(text, self._trim, self._lower))]
             content = await self._workers.ask(text.encode("utf-8", "surrogatepass"))
@@ -68,7 +70,8 @@ AGENT = AgentType(
     configuration=TextNormaliserConfiguration,
     create=TextNormaliser,
     summary="Turns text into lower case and squeezes blanks and empty lines.",
-    description="Carriage returns stay. Key, headers and timestamp of the record are kept.",
+    description="""\
+Carriage returns stay. Key, headers and timestamp of the record are kept. A record without value passes unchanged.""",
     family="text",
     example="""\
 - type: text-normaliser

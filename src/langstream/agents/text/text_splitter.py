@@ -106,10 +106,10 @@ class TextSplitter(AsyncProcessor):
         await self._workers.close()
 
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
-        """The chunks of every record, in order; blank text has none."""
-        texts = [_text_or_error(record) for record in records]
-        short = {i: text for i, text in enumerate(texts) if isinstance(text, str) and len(text) <= THREAD_CHARACTERS}
-        long = {i: text for i, text in enumerate(texts) if isinstance(text, str) and i not in short}
+        """The chunks of every record, in order; blank text has none. What has no value passes."""
+        texts = [text_of_value(record) for record in records]
+        short = {i: text for i, text in enumerate(texts) if text is not None and len(text) <= THREAD_CHARACTERS}
+        long = {i: text for i, text in enumerate(texts) if text is not None and i not in short}
         assert self._splitter is not None
         if self._splitter.plain and sum(map(len, short.values())) <= INLINE_CHARACTERS:
             found = self._split_all(short.values())
@@ -119,7 +119,7 @@ class TextSplitter(AsyncProcessor):
         if long:
             elsewhere = (self._split_elsewhere(records[i], text) for i, text in long.items())
             outcomes.update(zip(long, await asyncio.gather(*elsewhere), strict=True))
-        return [text if not isinstance(text, str) else outcomes[i] for i, text in enumerate(texts)]
+        return [outcomes.get(i, [record]) for i, record in enumerate(records)]
 
     def _split_all(self, texts: Iterable[str]) -> list[list[Chunk] | RecordError]:
         assert self._splitter is not None
@@ -159,13 +159,6 @@ def _records(record: SimpleRecord, count: int, chunks: Iterable[Chunk]) -> Itera
         yield record.with_value(chunk.text).with_headers((*kept, *zip(_HEADERS, own, strict=True)))
 
 
-def _text_or_error(record: SimpleRecord) -> str | Outcome:
-    try:
-        return text_of_value(record)
-    except RecordError as error:
-        return error
-
-
 def _check(configuration: TextSplitterConfiguration, context: PlanContext) -> Iterable[Finding]:
     name = configuration.length_function
     if not available(name):
@@ -185,7 +178,8 @@ AGENT = AgentType(
     description="""\
 Cuts at the first separator that occurs in the text and goes on with the finer ones where a piece is too long. Every
 chunk has the headers `chunk_id`, `chunk_text_length`, `chunk_num_tokens` and `text_num_chunks`; headers of these names
-that the record had are replaced. Blank text gives no chunk. Counting tokens works offline.""",
+that the record had are replaced. Blank text gives no chunk; a record without value passes
+unchanged. Counting tokens works offline.""",
     check=_check,
     family="text",
     example="""\

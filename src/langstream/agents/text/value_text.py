@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from langstream.errors import RecordError
 from langstream.records import AvroValue, Headers, SimpleRecord, dump_json, header_text
 
 
-def text_of_value(record: SimpleRecord) -> str:
+def text_of_value(record: SimpleRecord) -> str | None:
     """Bytes decoded as UTF-8 (undecodable ones replaced), JSON for dicts, lists and Avro, else the text itself.
 
-    Raises RecordError when there is no value.
+    None where there is no value: the record is a deletion on its way to a sink, and text agents let it pass.
     """
     value = record.value()
     if isinstance(value, str):
         return value
     if isinstance(value, AvroValue):
         return dump_json(value.value).decode()
-    text = header_text(value)
-    if text is None:
-        raise RecordError("the record has no value (null): expected text")
-    return text
+    return header_text(value)
 
 
 def replaced_headers(record: SimpleRecord, changes: Sequence[tuple[str, Any]]) -> Headers:
