@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, Final
+from urllib.parse import parse_qs, quote
 
 import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from langstream.errors import ServiceError
 from langstream.services.stores.connection import connect
 from langstream.services.stores.contract import Store
 from langstream.services.stores.milvus.queries import literal, with_literals
 from tests.services.stores.wire_server import Answer, WireServer
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1)  # lines no test server routes
 SCALARS = TEXTS | st.integers(-(2**53), 2**53) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = SCALARS | st.none() | st.lists(SCALARS, max_size=3) | st.dictionaries(TEXTS, SCALARS, max_size=2)
 HOSTILE = ('"}, {"x": "', "?", '\\" ? \\', "') or (1 == 1", "${lang} {lang} {!func}$lang", "\x01?0", "\x00")
@@ -60,7 +62,7 @@ class Listener(WireServer):
         text = (await request.read()).decode()
         form = request.content_type.endswith("form-urlencoded")
         content = parse_qs(text, keep_blank_values=True) if form else json.loads(text or "null")
-        self.heard = (request.method, request.path_qs, content)
+        self.heard = (request.method, request.raw_path, content)
         _, answer = await self.answer(request, content)
         return web.json_response(answer)
 
@@ -144,6 +146,38 @@ async def test_a_form_says_other_values_as_json(listener: Listener, value: Any) 
         "expandMacros": ["false"],
         "wt": ["json"],
     }
+
+
+PATHS: Final = {
+    "astra-vector-db": ("query", '{"collection-name": ?}', "/api/json/v1/default_keyspace/NAME"),
+    "chroma": ("query", '{"collection-name": ?}', None),
+    "opensearch": ("execute", '{"action": "delete", "id": ?}', "/docs/_doc/NAME"),
+    "qdrant": ("query", '{"collection-name": ?, "vector": [1]}', "/collections/NAME/points/query"),
+}
+"""Queries that put a value into the path of a request."""
+
+
+@pytest.mark.parametrize("asked", PATHS, indirect=True)
+@FEW
+@given(name=NAMES)
+@example(name="..")
+@example(name=".")
+@example(name="../other")
+@example(name="a/b?c=d#e%2F..")
+async def test_a_value_in_a_path_is_one_step_of_it(
+    asked: tuple[Store, str], listener: Listener, request: pytest.FixtureRequest, name: str
+) -> None:
+    store, _ = asked
+    how, query, path = PATHS[request.node.callspec.params["asked"]]
+    listener.heard = None
+    if name in (".", ".."):
+        with pytest.raises(ServiceError, match="cannot be the name or the id") as caught:
+            await getattr(store, how)(query, [name])
+        assert not caught.value.retryable
+        assert listener.heard is None
+        return
+    await getattr(store, how)(query, [name])
+    assert path is None or listener.heard[1] == path.replace("NAME", quote(name, safe=""))
 
 
 @given(SCALARS | st.lists(SCALARS, max_size=3))

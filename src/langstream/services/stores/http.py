@@ -206,8 +206,11 @@ def _basic(user: str, password: str) -> Mapping[str, str]:
 
 
 def segment(text: object) -> str:
-    """A name as one segment of a path."""
-    return quote(str(text), safe="")
+    """A name as one segment of a path. Raises ServiceError (refused) for `.`, `..` and none, which mean other paths."""
+    name = str(text)
+    if name in ("", ".", ".."):
+        raise ServiceError(f"'{name}' cannot be the name or the id of anything that is asked for", category="refused")
+    return quote(name, safe="")
 
 
 def encoded(body: Any, content_type: str = _JSON) -> bytes:
