@@ -10,7 +10,7 @@ from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.transform.avro import avro_json
 from langstream.agents.transform.part import parts
 from langstream.agents.transform.step import Apply, Conditional, TransformProcessor, step_when
-from langstream.agents.transform.types import SCALAR_TYPES, one_of
+from langstream.agents.transform.types import SCALAR_TYPES, one_of, schema_of
 from langstream.agents.working_record import WorkingRecord, schema_type_of
 from langstream.configuration.model import Text
 from langstream.errors import RecordError
@@ -21,7 +21,7 @@ from langstream.records import AvroValue, dump_json
 class CastConfiguration(Conditional):
     """Options of `cast`."""
 
-    schema_type: Annotated[SchemaType, BeforeValidator(one_of(SCALAR_TYPES))] = Field(
+    schema_type: Annotated[SchemaType, BeforeValidator(one_of(SCALAR_TYPES)), schema_of(SCALAR_TYPES)] = Field(
         description="The type to become, in upper case."
     )
     part: Text | None = Field(default=None, description="`key` or `value`; without it, both.")

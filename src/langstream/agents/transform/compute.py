@@ -10,7 +10,7 @@ from langstream.agents.declaration import AgentType, ComponentType, Composable
 from langstream.agents.transform.computation import FieldSpec, computation, computation_shortcut
 from langstream.agents.transform.fields import target_of
 from langstream.agents.transform.step import Conditional, TransformProcessor, step_when
-from langstream.agents.transform.types import FIELD_TYPES, one_of
+from langstream.agents.transform.types import FIELD_TYPES, one_of, schema_of
 from langstream.configuration.model import Configuration, Expression, Text
 from langstream.expressions import SchemaType
 
@@ -23,7 +23,7 @@ class ComputeField(Configuration):
         "`messageKey` (the key of the result) or `destinationTopic` (the topic of the result).",
     )
     expression: Expression = Field(description="What is computed.")
-    type: Annotated[SchemaType | None, BeforeValidator(one_of(FIELD_TYPES))] = Field(
+    type: Annotated[SchemaType | None, BeforeValidator(one_of(FIELD_TYPES)), schema_of(FIELD_TYPES)] = Field(
         default=None, description="Type of the result, in upper case. Without it, that of the value computed."
     )
     optional: bool = Field(default=True, description="Whether the field may be null; matters to Avro only.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic import WithJsonSchema
+
 from langstream.configuration.validation import did_you_mean
 from langstream.expressions import SchemaType
 
@@ -30,6 +32,11 @@ SCALAR_TYPES: Sequence[SchemaType] = (
 
 FIELD_TYPES: Sequence[SchemaType] = (*SCALAR_TYPES, SchemaType.DATETIME, SchemaType.DECIMAL)
 """The types of computed fields."""
+
+
+def schema_of(types: Sequence[SchemaType]) -> WithJsonSchema:
+    """What editors and the reference are told: these names, and no others."""
+    return WithJsonSchema({"enum": [kind.value for kind in types], "type": "string"})
 
 
 def one_of(types: Sequence[SchemaType]) -> Callable[[Any], Any]:

@@ -19,7 +19,7 @@ class OpenAIConfiguration(RemoteConfiguration):
     url: str | None = Field(
         None,
         description="The base address: required for Azure; for `openai` that of any compatible server, with the path "
-        "that stands before `/chat/completions` (`/v1` where it has none).",
+        "that stands before `/chat/completions` (`/v1` where it has none), by default `https://api.openai.com/v1`.",
     )
     api_version: str = Field("2023-08-01-preview", description="The version of the protocol, for Azure.")
     stream_usage: bool | None = Field(

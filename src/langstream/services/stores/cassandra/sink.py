@@ -62,7 +62,10 @@ class CqlSinkConfiguration(SinkConfiguration):
             description="How many replicas must confirm: LOCAL_ONE unless told otherwise, LOCAL_QUORUM on Astra.",
         ),
     ] = None
-    ttl: Annotated[int | None, Field(ge=-1, description="How long rows live, in `ttlTimeUnit`; -1 for ever.")] = None
+    ttl: Annotated[
+        int | None,
+        Field(ge=-1, description="How long rows live, in `ttlTimeUnit`; -1, or nothing: as the table says."),
+    ] = None
     ttl_unit: Annotated[Unit, Field(alias="ttlTimeUnit", description="Unit of `ttl` and `__ttl`.")] = "SECONDS"
     timestamp_unit: Annotated[Unit, Field(alias="timestampTimeUnit", description="Unit of `__timestamp`.")] = (
         "MICROSECONDS"
