@@ -27,7 +27,7 @@ from langstream.runtime.supervision import NodeStatus
 from langstream.topics.contract import TopicCluster
 from langstream.topics.embedded import open_cluster
 from langstream.topics.local.cluster import LocalCluster
-from tests.apps.cancellation.slow import SlowModel, files
+from tests.apps.cancellation.slow import PIPELINE, SlowModel, files
 
 SECONDS = 60
 
@@ -63,9 +63,8 @@ class Running:
         await reader.close()
         return [record for run in runs for record in run.records]
 
-    def status(self) -> NodeStatus:
-        (status,) = self.deployment.status()
-        return status
+    def status(self, id: str = "chat") -> NodeStatus:
+        return next(status for status in self.deployment.status() if status.id == id)
 
     async def until(self, condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(SECONDS):
@@ -91,7 +90,11 @@ class Client:
     socket: ClientConnection
 
     async def ask(self, question: str) -> None:
-        await self.socket.send(json.dumps({"value": {"question": question}}))
+        await self.say({"question": question})
+
+    async def say(self, value: Any) -> None:
+        """Send a message of any other form."""
+        await self.socket.send(json.dumps({"value": value}))
 
     async def receive(self) -> dict[str, Any]:
         """The next piece of an answer."""
@@ -137,12 +140,12 @@ async def launch(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     processes do."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def launched(after: float = 0, concurrency: int = 8) -> Running:
+        async def launched(after: float = 0, concurrency: int = 8, pipeline: str = PIPELINE) -> Running:
             model = SlowModel()
             await model.start()
             stack.push_async_callback(model.close)
             (tmp_path / "application").mkdir()
-            for name, text in files(f"{model.url}/v1", after, concurrency).items():
+            for name, text in files(f"{model.url}/v1", after, concurrency, pipeline).items():
                 (tmp_path / "application" / name).write_text(text)
             plan = load_and_plan(tmp_path / "application", "app")
             clusters = [open_cluster({}, tmp_path / "data") for _ in range(1 if request.param == "together" else 2)]

@@ -37,6 +37,32 @@ pipeline:
     concurrency: CONCURRENCY
     messages: [{role: user, content: "{{ value.question }}"}]
 """
+SPLIT = """
+topics:
+- {name: questions, creation-mode: create-if-not-exists}
+- {name: parts, creation-mode: create-if-not-exists}
+- {name: answers, creation-mode: create-if-not-exists}
+- {name: log, creation-mode: create-if-not-exists}
+- {name: history, creation-mode: create-if-not-exists}
+pipeline:
+- {type: text-splitter, id: split, input: questions, output: parts, configuration: {
+    chunk_size: 8, chunk_overlap: 0, length_function: length, separators: [";"]}}
+- {type: document-to-json, id: chat, input: parts, configuration: {text-field: question}}
+- type: ai-chat-completions
+  output: log
+  configuration:
+    model: slow
+    completion-field: value.answer
+    stream-to-topic: answers
+    stream-response-completion-field: value
+    min-chunks-per-message: 1
+    concurrency: CONCURRENCY
+    messages: [{role: user, content: "{{ value.question }}"}]
+- {type: http-request, id: history, input: log, output: history, configuration: {
+    url: "${globals.history}", method: POST, output-field: value.kept}}
+"""
+"""A question of several parts, in a node of its own; and a node that keeps the answers somewhere else."""
+
 GATEWAYS = """
 gateways:
 - id: talk
@@ -73,6 +99,8 @@ class SlowModel(FakeServer):
         """Questions whose askers hung up."""
 
     def reply_to(self, request: Mapping[str, Any]) -> Reply:
+        if request["body"] is None:  # somebody keeps an answer here
+            return Reply(headers={"Question": "slow history"})
         question = request["body"]["messages"][-1]["content"]
         self.questions.append(question)
         return Reply(headers={"Question": question})
@@ -97,10 +125,10 @@ class SlowModel(FakeServer):
         return self.event({"id": "answer", "choices": [{"index": 0, "delta": delta, **finish}]})
 
 
-def files(url: str, after: float = 0, concurrency: int = 8) -> dict[str, str]:
+def files(url: str, after: float = 0, concurrency: int = 8, pipeline: str = PIPELINE) -> dict[str, str]:
     """The application's files."""
     return {
         "configuration.yaml": CONFIGURATION.format(url=url),
-        "pipeline.yaml": PIPELINE.replace("CONCURRENCY", str(concurrency)),
+        "pipeline.yaml": pipeline.replace("CONCURRENCY", str(concurrency)).replace("${globals.history}", url),
         "gateways.yaml": GATEWAYS.replace("AFTER", str(after)),
     }

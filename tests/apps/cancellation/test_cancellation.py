@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from tests.apps.cancellation.slow import SPLIT
+
 if TYPE_CHECKING:
     from tests.apps.cancellation.conftest import Running
 
@@ -156,3 +158,27 @@ async def test_a_service_call_whose_client_leaves_is_cancelled_and_one_that_is_a
     await app.until_done(2)
     assert app.model.left_alone == ["slow two"]
     assert app.registry.get_sample_value("langstream_gateway_cancellations_total") == 1
+
+
+async def test_the_parts_of_a_question_are_cancelled_with_it_and_what_keeps_answers_is_left_alone(launch: Any) -> None:
+    app: Running = await launch(pipeline=SPLIT, concurrency=1)
+    assert {node.id: set(node.answers) for node in app.plan.nodes} == {
+        "split": {"answers"},
+        "chat": {"answers"},
+        "history": set(),
+    }
+    leaving, staying = await app.join("talk", "s1"), await app.join("talk", "s2")
+    await leaving.say("one")
+    await app.until(lambda: len(app.model.requests) == 2)  # answered, and under way to its place
+    assert [(await leaving.receive())["value"] for _ in range(2)] == ["echo ", "one"]
+    await leaving.say("slow two;three;four")
+    assert [(await leaving.receive())["value"] for _ in range(2)] == ["", "echo "]
+    await leaving.leave()
+    await app.until(lambda: app.status().cancelled == 3)
+    await staying.say("five")
+    assert await staying.answer() == "echo five"
+    assert app.model.questions == ["one", "slow two", "five"]
+    app.model.go_on.set()
+    await app.until(lambda: app.status("history").records_out == 2)
+    assert (app.status("history").cancelled, app.status("split").cancelled) == (0, 0)
+    assert app.model.left_alone == ["slow two"]
