@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from langstream.services.ai import example
 from langstream.services.ai.anthropic.configuration import AnthropicConfiguration
 from langstream.services.ai.contract import AIProvider, AIService
 
@@ -22,24 +23,10 @@ PROVIDER: Final = AIProvider(
     metrics_prefix="anthropic",
     tasks=("completions",),
     tools=True,
-    example_resource="""\
-- type: anthropic-configuration
-  name: claude
-  configuration:
-    access-key: "${secrets.anthropic.access-key}"
-""",
-    example="""\
-- type: ai-chat-completions
-  input: questions
-  output: answers
-  configuration:
-    ai-service: claude
-    model: claude-3-5-haiku-latest
-    completion-field: value.answer
-    messages:
-      - role: system
-        content: Answer in one sentence.
-      - role: user
-        content: "{{{ value.question }}}"
-""",
+    example_resource=example.resource(
+        "anthropic-configuration",
+        "claude",
+        'access-key: "${secrets.anthropic.access-key}"\n',
+    ),
+    example=example.answer("claude", chat="claude-3-5-haiku-latest"),
 )

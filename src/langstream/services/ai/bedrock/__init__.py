@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from langstream.services.ai import example
 from langstream.services.ai.bedrock.configuration import BedrockConfiguration
 from langstream.services.ai.contract import AIProvider, AIService
 
@@ -21,32 +22,16 @@ PROVIDER: Final = AIProvider(
     summary="Amazon Bedrock: models by Converse, or by InvokeModel in their own layout; Titan and Cohere embeddings.",
     metrics_prefix="bedrock",
     tools=True,
-    example_resource="""\
-- type: bedrock-configuration
-  name: bedrock
-  configuration:
-    region: us-east-1
-    access-key: "${secrets.bedrock.access-key}"
-    secret-key: "${secrets.bedrock.secret-key}"
+    example_resource=example.resource(
+        "bedrock-configuration",
+        "bedrock",
+        """\
+region: us-east-1
+access-key: "${secrets.bedrock.access-key}"
+secret-key: "${secrets.bedrock.secret-key}"
 """,
-    example="""\
-- type: compute-ai-embeddings
-  input: questions
-  configuration:
-    ai-service: bedrock
-    model: amazon.titan-embed-text-v2:0
-    text: "{{{ value.question }}}"
-    embeddings-field: value.embeddings
-- type: ai-chat-completions
-  output: answers
-  configuration:
-    ai-service: bedrock
-    model: anthropic.claude-3-5-sonnet-20240620-v1:0
-    completion-field: value.answer
-    messages:
-      - role: system
-        content: Answer in one sentence.
-      - role: user
-        content: "{{{ value.question }}}"
-""",
+    ),
+    example=example.answer(
+        "bedrock", chat="anthropic.claude-3-5-sonnet-20240620-v1:0", embeddings="amazon.titan-embed-text-v2:0"
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from langstream.services.ai import example
 from langstream.services.ai.contract import AIProvider, AIService
 from langstream.services.ai.huggingface.configuration import HuggingFaceConfiguration
 from langstream.services.ai.local.engine import Engines
@@ -24,32 +25,14 @@ def _provider() -> AIProvider:
         summary="Hugging Face: its inference service or endpoints of one's own; embeddings also in this process.",
         metrics_prefix="hugging_face",
         tools=True,
-        example_resource="""\
-- type: hugging-face-configuration
-  name: hugging-face
-  configuration:
-    access-key: "${secrets.hugging-face.access-key}"
-""",
-        example="""\
-- type: compute-ai-embeddings
-  input: questions
-  configuration:
-    ai-service: hugging-face
-    model: sentence-transformers/all-MiniLM-L6-v2
-    text: "{{{ value.question }}}"
-    embeddings-field: value.embeddings
-- type: ai-chat-completions
-  output: answers
-  configuration:
-    ai-service: hugging-face
-    model: meta-llama/Llama-3.1-8B-Instruct
-    completion-field: value.answer
-    messages:
-      - role: system
-        content: Answer in one sentence.
-      - role: user
-        content: "{{{ value.question }}}"
-""",
+        example_resource=example.resource(
+            "hugging-face-configuration",
+            "hugging-face",
+            'access-key: "${secrets.hugging-face.access-key}"\n',
+        ),
+        example=example.answer(
+            "hugging-face", chat="meta-llama/Llama-3.1-8B-Instruct", embeddings="sentence-transformers/all-MiniLM-L6-v2"
+        ),
     )
 
 

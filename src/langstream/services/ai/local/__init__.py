@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from langstream.services.ai import example
 from langstream.services.ai.contract import AIProvider, AIService
 from langstream.services.ai.local.configuration import LocalConfiguration
 from langstream.services.ai.local.models import COMPLETION_MODELS, EMBEDDINGS_MODELS
@@ -29,32 +30,17 @@ def _provider() -> AIProvider:
         embeddings_model=EMBEDDINGS_MODELS[0],
         completion_models=COMPLETION_MODELS,
         embeddings_models=EMBEDDINGS_MODELS,
-        example_resource="""\
-- type: local-ai-configuration
-  name: local-ai
-  configuration:
-    quotes: 3
-""",
-        example="""\
-- type: compute-ai-embeddings
-  input: questions
-  configuration:
-    ai-service: local-ai
-    model: all-MiniLM-L6-v2
-    text: "{{{ value.question }}}"
-    embeddings-field: value.embeddings
-- type: ai-chat-completions
-  output: answers
-  configuration:
-    ai-service: local-ai
-    model: extractive-quotes
-    completion-field: value.answer
-    messages:
-      - role: system
-        content: "The documents: {{{ value.documents }}}"
-      - role: user
-        content: "{{{ value.question }}}"
-""",
+        example_resource=example.resource(
+            "local-ai-configuration",
+            "local-ai",
+            "quotes: 3\n",
+        ),
+        example=example.answer(
+            "local-ai",
+            chat="extractive-quotes",
+            embeddings="all-MiniLM-L6-v2",
+            system='"The documents: {{{ value.documents }}}"',
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from langstream.services.ai import example
 from langstream.services.ai.contract import AIProvider, AIService
 from langstream.services.ai.ollama.configuration import OllamaConfiguration
 
@@ -21,30 +22,10 @@ PROVIDER: Final = AIProvider(
     summary="Ollama: models on machines of one's own.",
     metrics_prefix="ollama",
     tools=True,
-    example_resource="""\
-- type: ollama-configuration
-  name: ollama
-  configuration:
-    url: http://localhost:11434
-""",
-    example="""\
-- type: compute-ai-embeddings
-  input: questions
-  configuration:
-    ai-service: ollama
-    model: nomic-embed-text
-    text: "{{{ value.question }}}"
-    embeddings-field: value.embeddings
-- type: ai-chat-completions
-  output: answers
-  configuration:
-    ai-service: ollama
-    model: llama3.2
-    completion-field: value.answer
-    messages:
-      - role: system
-        content: Answer in one sentence.
-      - role: user
-        content: "{{{ value.question }}}"
-""",
+    example_resource=example.resource(
+        "ollama-configuration",
+        "ollama",
+        "url: http://localhost:11434\n",
+    ),
+    example=example.answer("ollama", chat="llama3.2", embeddings="nomic-embed-text"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from langstream.services.ai import example
 from langstream.services.ai.contract import AIProvider, AIService
 from langstream.services.ai.openai.configuration import OpenAIConfiguration
 
@@ -22,30 +23,10 @@ PROVIDER: Final = AIProvider(
     metrics_prefix="openai",
     embeddings_model="text-embedding-ada-002",
     tools=True,
-    example_resource="""\
-- type: open-ai-configuration
-  name: openai
-  configuration:
-    access-key: "${secrets.open-ai.access-key}"
-""",
-    example="""\
-- type: compute-ai-embeddings
-  input: questions
-  configuration:
-    ai-service: openai
-    model: text-embedding-3-small
-    text: "{{{ value.question }}}"
-    embeddings-field: value.embeddings
-- type: ai-chat-completions
-  output: answers
-  configuration:
-    ai-service: openai
-    model: gpt-4o-mini
-    completion-field: value.answer
-    messages:
-      - role: system
-        content: Answer in one sentence.
-      - role: user
-        content: "{{{ value.question }}}"
-""",
+    example_resource=example.resource(
+        "open-ai-configuration",
+        "openai",
+        'access-key: "${secrets.open-ai.access-key}"\n',
+    ),
+    example=example.answer("openai", chat="gpt-4o-mini", embeddings="text-embedding-3-small"),
 )

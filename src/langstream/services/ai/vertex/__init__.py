@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from langstream.services.ai import example
 from langstream.services.ai.contract import AIProvider, AIService
 from langstream.services.ai.vertex.configuration import VertexConfiguration
 
@@ -21,32 +22,14 @@ PROVIDER: Final = AIProvider(
     summary="Google: Gemini and embeddings, through Vertex AI (token or service account) or the Gemini API (key).",
     metrics_prefix="vertex",
     tools=True,
-    example_resource="""\
-- type: vertex-configuration
-  name: vertex
-  configuration:
-    region: us-central1
-    project: my-project
-    serviceAccountJson: "${secrets.vertex.service-account-json}"
+    example_resource=example.resource(
+        "vertex-configuration",
+        "vertex",
+        """\
+region: us-central1
+project: my-project
+serviceAccountJson: "${secrets.vertex.service-account-json}"
 """,
-    example="""\
-- type: compute-ai-embeddings
-  input: questions
-  configuration:
-    ai-service: vertex
-    model: text-embedding-005
-    text: "{{{ value.question }}}"
-    embeddings-field: value.embeddings
-- type: ai-chat-completions
-  output: answers
-  configuration:
-    ai-service: vertex
-    model: gemini-2.0-flash
-    completion-field: value.answer
-    messages:
-      - role: system
-        content: Answer in one sentence.
-      - role: user
-        content: "{{{ value.question }}}"
-""",
+    ),
+    example=example.answer("vertex", chat="gemini-2.0-flash", embeddings="text-embedding-005"),
 )

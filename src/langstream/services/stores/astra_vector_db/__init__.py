@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langstream.services.stores import example
 from langstream.services.stores.astra_vector_db.assets import CollectionAsset, CollectionConfiguration
 from langstream.services.stores.astra_vector_db.configuration import (
     AstraVectorDbConfiguration,
@@ -17,38 +18,23 @@ STORE = StoreType(
     sink_configuration=AstraVectorDbSinkConfiguration,
     connect=AstraVectorDbStore,
     summary="DataStax Astra by its Data API: collections of JSON documents with vectors.",
-    example_resource="""\
-- type: vector-database
-  name: astra-documents
-  configuration:
-    service: astra-vector-db
-    endpoint: https://01234567-89ab-cdef-0123-456789abcdef-us-east1.apps.astra.datastax.com
-    token: "${secrets.astra.token}"
+    example_resource=example.resource(
+        "astra-vector-db",
+        """\
+endpoint: https://01234567-89ab-cdef-0123-456789abcdef-us-east1.apps.astra.datastax.com
+token: "${secrets.astra.token}"
 """,
-    example_query="""\
-- type: query-vector-db
-  input: questions
-  output: related-documents
-  configuration:
-    datasource: astra-documents
-    query: |
-      {"collection-name": "documents", "vector": ?, "limit": 5,
-       "filter": {"filename": ?}, "select": ["text"]}
-    fields: [value.question_embeddings, value.filename]
-    output-field: value.related_documents
+        name="astra-documents",
+    ),
+    example_query=example.query(
+        "astra-documents",
+        """\
+{"collection-name": "documents", "vector": ?, "limit": 5,
+ "filter": {"filename": ?}, "select": ["text"]}
 """,
-    example_sink="""\
-- type: vector-db-sink
-  input: chunks
-  configuration:
-    datasource: astra-documents
-    collection-name: documents
-    fields:
-      - { name: id, expression: "fn:concat(value.filename, '-', value.chunk_id)" }
-      - { name: vector, expression: value.embeddings }
-      - { name: filename, expression: value.filename }
-      - { name: text, expression: value.text }
-""",
+        "value.filename",
+    ),
+    example_sink=example.sink("astra-documents", "collection-name: documents\n" + example.fields()),
 )
 
 COLLECTION = AssetType(
@@ -57,16 +43,15 @@ COLLECTION = AssetType(
     services=("astra-vector-db",),
     manage=CollectionAsset,
     summary="A collection of an astra-vector-db resource.",
-    example="""\
-- name: documents
-  asset-type: astra-collection
-  creation-mode: create-if-not-exists
-  config:
-    datasource: astra-documents
-    collection-name: documents
-    vector-dimension: 384
-    metric: cosine
+    example=example.asset(
+        "astra-collection",
+        "astra-documents",
+        """\
+collection-name: documents
+vector-dimension: 384
+metric: cosine
 """,
+    ),
 )
 
 __all__ = ["COLLECTION", "STORE"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langstream.services.stores import example
 from langstream.services.stores.cassandra import astra, store
 from langstream.services.stores.cassandra.assets import (
     KeyspaceAsset,
@@ -16,6 +17,21 @@ from langstream.services.stores.contract import AssetType, StoreType
 
 _TYPES = ("datasource", "vector-database")
 
+_QUERY = "SELECT text FROM library.documents ORDER BY vector ANN OF ? LIMIT 5"
+_MAPPING = """\
+table-name: library.documents
+mapping: "filename=value.filename, chunk_id=value.chunk_id, text=value.text, vector=value.embeddings"
+"""
+_TABLE = """\
+keyspace: library
+table-name: documents
+create-statements:
+  - |
+    CREATE TABLE documents (
+      filename text, chunk_id int, text text, vector vector<float, 384>, PRIMARY KEY (filename, chunk_id))
+  - "CREATE INDEX ON documents (vector) USING 'sai'"
+"""
+
 STORE = StoreType(
     service="cassandra",
     resource_types=_TYPES,
@@ -23,34 +39,17 @@ STORE = StoreType(
     sink_configuration=CqlSinkConfiguration,
     connect=store.connect,
     summary="Apache Cassandra: tables and vector search in CQL.",
-    example_resource="""\
-- type: vector-database
-  name: cassandra
-  configuration:
-    service: cassandra
-    contact-points: cassandra-1.example.com,cassandra-2.example.com
-    loadBalancing-localDc: datacenter1
-    username: app
-    password: "${secrets.cassandra.password}"
+    example_resource=example.resource(
+        "cassandra",
+        """\
+contact-points: cassandra-1.example.com,cassandra-2.example.com
+loadBalancing-localDc: datacenter1
+username: app
+password: "${secrets.cassandra.password}"
 """,
-    example_query="""\
-- type: query-vector-db
-  input: questions
-  output: related-documents
-  configuration:
-    datasource: cassandra
-    query: "SELECT text FROM library.documents ORDER BY vector ANN OF ? LIMIT 5"
-    fields: [value.question_embeddings]
-    output-field: value.related_documents
-""",
-    example_sink="""\
-- type: vector-db-sink
-  input: chunks
-  configuration:
-    datasource: cassandra
-    table-name: library.documents
-    mapping: "filename=value.filename, chunk_id=value.chunk_id, text=value.text, vector=value.embeddings"
-""",
+    ),
+    example_query=example.query("cassandra", _QUERY),
+    example_sink=example.sink("cassandra", _MAPPING),
 )
 
 ASTRA = StoreType(
@@ -60,34 +59,17 @@ ASTRA = StoreType(
     sink_configuration=CqlSinkConfiguration,
     connect=astra.connect,
     summary="DataStax Astra by CQL: Cassandra as a service, reached with a secure connect bundle.",
-    example_resource="""\
-- type: vector-database
-  name: astra
-  configuration:
-    service: astra
-    clientId: "${secrets.astra.client-id}"
-    secret: "${secrets.astra.secret}"
-    token: "${secrets.astra.token}"
-    database: documents
+    example_resource=example.resource(
+        "astra",
+        """\
+clientId: "${secrets.astra.client-id}"
+secret: "${secrets.astra.secret}"
+token: "${secrets.astra.token}"
+database: documents
 """,
-    example_query="""\
-- type: query-vector-db
-  input: questions
-  output: related-documents
-  configuration:
-    datasource: astra
-    query: "SELECT text FROM library.documents ORDER BY vector ANN OF ? LIMIT 5"
-    fields: [value.question_embeddings]
-    output-field: value.related_documents
-""",
-    example_sink="""\
-- type: vector-db-sink
-  input: chunks
-  configuration:
-    datasource: astra
-    table-name: library.documents
-    mapping: "filename=value.filename, chunk_id=value.chunk_id, text=value.text, vector=value.embeddings"
-""",
+    ),
+    example_query=example.query("astra", _QUERY),
+    example_sink=example.sink("astra", _MAPPING),
 )
 
 TABLE = AssetType(
@@ -96,32 +78,13 @@ TABLE = AssetType(
     services=("cassandra", "astra"),
     manage=TableAsset,
     summary="A table of Cassandra or Astra, made by its create statements.",
-    example="""\
-- name: documents
-  asset-type: cassandra-table
-  creation-mode: create-if-not-exists
-  config:
-    datasource: cassandra
-    keyspace: library
-    table-name: documents
-    create-statements:
-      - |
-        CREATE TABLE documents (
-          filename text, chunk_id int, text text, vector vector<float, 384>, PRIMARY KEY (filename, chunk_id))
-      - "CREATE INDEX ON documents (vector) USING 'sai'"
-- name: documents-in-astra
-  asset-type: cassandra-table
-  creation-mode: create-if-not-exists
-  config:
-    datasource: astra
-    keyspace: library
-    table-name: documents
-    create-statements:
-      - |
-        CREATE TABLE documents (
-          filename text, chunk_id int, text text, vector vector<float, 384>, PRIMARY KEY (filename, chunk_id))
-      - "CREATE INDEX ON documents (vector) USING 'sai'"
-""",
+    example=example.asset("cassandra-table", "cassandra", _TABLE)
+    + example.asset(
+        "cassandra-table",
+        "astra",
+        _TABLE,
+        name="documents-in-astra",
+    ),
 )
 
 KEYSPACE = AssetType(
@@ -131,18 +94,18 @@ KEYSPACE = AssetType(
     manage=KeyspaceAsset,
     summary="A keyspace of Cassandra, made by its create statements.",
     hint="Use astra-keyspace for AstraDB services.",
-    example="""\
-- name: library
-  asset-type: cassandra-keyspace
-  creation-mode: create-if-not-exists
-  config:
-    datasource: cassandra
-    keyspace: library
-    create-statements:
-      - |
-        CREATE KEYSPACE library
-        WITH REPLICATION = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}
+    example=example.asset(
+        "cassandra-keyspace",
+        "cassandra",
+        """\
+keyspace: library
+create-statements:
+  - |
+    CREATE KEYSPACE library
+    WITH REPLICATION = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}
 """,
+        name="library",
+    ),
 )
 
 ASTRA_KEYSPACE = AssetType(
@@ -152,14 +115,12 @@ ASTRA_KEYSPACE = AssetType(
     manage=AstraKeyspaceAsset,
     summary="A keyspace of an Astra database.",
     hint="Use cassandra-keyspace for a standard Cassandra service (not AstraDB).",
-    example="""\
-- name: library-in-astra
-  asset-type: astra-keyspace
-  creation-mode: create-if-not-exists
-  config:
-    datasource: astra
-    keyspace: library
-""",
+    example=example.asset(
+        "astra-keyspace",
+        "astra",
+        "keyspace: library\n",
+        name="library-in-astra",
+    ),
 )
 
 __all__ = ["ASTRA", "ASTRA_KEYSPACE", "KEYSPACE", "STORE", "TABLE"]

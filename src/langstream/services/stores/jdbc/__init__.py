@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from langstream.services.stores import example
 from langstream.services.stores.contract import AssetType, StoreType
 from langstream.services.stores.jdbc.assets import TableAsset, TableConfiguration
 from langstream.services.stores.jdbc.configuration import JdbcConfiguration, JdbcSinkConfiguration
@@ -18,36 +19,31 @@ STORE = StoreType(
     sink_configuration=JdbcSinkConfiguration,
     connect=JdbcStore,
     summary="SQL databases by JDBC URL: the embedded engine (herddb), SQLite, DuckDB, PostgreSQL, MySQL, MariaDB.",
-    example_resource="""\
-- type: datasource
-  name: documents-db
-  configuration:
-    service: jdbc
-    driverClass: herddb.jdbc.Driver
-    url: "jdbc:herddb:documents"
+    example_resource=example.resource(
+        "jdbc",
+        """\
+driverClass: herddb.jdbc.Driver
+url: "jdbc:herddb:documents"
 """,
-    example_query="""\
-- type: query
-  input: questions
-  output: related-documents
-  configuration:
-    datasource: documents-db
-    query: "SELECT text FROM documents ORDER BY cosine_similarity(vector, CAST(? AS FLOAT ARRAY)) DESC LIMIT 5"
-    fields: [value.question_embeddings]
-    output-field: value.related_documents
+        name="documents-db",
+        type="datasource",
+    ),
+    example_query=example.query(
+        "documents-db",
+        "SELECT text FROM documents ORDER BY cosine_similarity(vector, CAST(? AS FLOAT ARRAY)) DESC LIMIT 5",
+        type="query",
+    ),
+    example_sink=example.sink(
+        "documents-db",
+        """\
+table-name: documents
+fields:
+  - { name: filename, expression: value.filename, primary-key: true }
+  - { name: chunk_id, expression: "fn:toInt(value.chunk_id)", primary-key: true }
+  - { name: vector, expression: value.embeddings }
+  - { name: text, expression: value.text }
 """,
-    example_sink="""\
-- type: vector-db-sink
-  input: chunks
-  configuration:
-    datasource: documents-db
-    table-name: documents
-    fields:
-      - { name: filename, expression: value.filename, primary-key: true }
-      - { name: chunk_id, expression: "fn:toInt(value.chunk_id)", primary-key: true }
-      - { name: vector, expression: value.embeddings }
-      - { name: text, expression: value.text }
-""",
+    ),
 )
 
 TABLE = AssetType(
@@ -56,18 +52,17 @@ TABLE = AssetType(
     services=("jdbc",),
     manage=TableAsset,
     summary="A table of an SQL database, made by its create statements.",
-    example="""\
-- name: documents
-  asset-type: jdbc-table
-  creation-mode: create-if-not-exists
-  config:
-    datasource: documents-db
-    table-name: documents
-    create-statements:
-      - |
-        CREATE TABLE documents (
-          filename TEXT, chunk_id INTEGER, text TEXT, vector FLOATA, PRIMARY KEY (filename, chunk_id))
+    example=example.asset(
+        "jdbc-table",
+        "documents-db",
+        """\
+table-name: documents
+create-statements:
+  - |
+    CREATE TABLE documents (
+      filename TEXT, chunk_id INTEGER, text TEXT, vector FLOATA, PRIMARY KEY (filename, chunk_id))
 """,
+    ),
 )
 
 __all__ = ["STORE", "TABLE"]

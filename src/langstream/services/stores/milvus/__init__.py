@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langstream.services.stores import example
 from langstream.services.stores.contract import AssetType, StoreType
 from langstream.services.stores.milvus.assets import CollectionAsset, CollectionConfiguration
 from langstream.services.stores.milvus.configuration import MilvusConfiguration, MilvusSinkConfiguration
@@ -14,40 +15,24 @@ STORE = StoreType(
     sink_configuration=MilvusSinkConfiguration,
     connect=MilvusStore,
     summary="Milvus, Zilliz Cloud, or Milvus Lite in a file.",
-    example_resource="""\
-- type: vector-database
-  name: milvus
-  configuration:
-    service: milvus
-    host: milvus.example.com
-    port: 19530
-    user: root
-    password: "${secrets.milvus.password}"
+    example_resource=example.resource(
+        "milvus",
+        """\
+host: milvus.example.com
+port: 19530
+user: root
+password: "${secrets.milvus.password}"
 """,
-    example_query="""\
-- type: query-vector-db
-  input: questions
-  output: related-documents
-  configuration:
-    datasource: milvus
-    query: |
-      {"collection-name": "documents", "vectors": ?, "limit": 5, "output-fields": ["text"],
-       "filter": "filename == {filename}", "filter-params": {"filename": ?}}
-    fields: [value.question_embeddings, value.filename]
-    output-field: value.related_documents
+    ),
+    example_query=example.query(
+        "milvus",
+        """\
+{"collection-name": "documents", "vectors": ?, "limit": 5, "output-fields": ["text"],
+ "filter": "filename == {filename}", "filter-params": {"filename": ?}}
 """,
-    example_sink="""\
-- type: vector-db-sink
-  input: chunks
-  configuration:
-    datasource: milvus
-    collection-name: documents
-    fields:
-      - { name: id, expression: "fn:concat(value.filename, '-', value.chunk_id)" }
-      - { name: vector, expression: value.embeddings }
-      - { name: filename, expression: value.filename }
-      - { name: text, expression: value.text }
-""",
+        "value.filename",
+    ),
+    example_sink=example.sink("milvus", "collection-name: documents\n" + example.fields()),
 )
 
 COLLECTION = AssetType(
@@ -56,25 +41,24 @@ COLLECTION = AssetType(
     services=("milvus",),
     manage=CollectionAsset,
     summary="A collection of Milvus, made by JSON commands.",
-    example="""\
-- name: documents
-  asset-type: milvus-collection
-  creation-mode: create-if-not-exists
-  config:
-    datasource: milvus
-    collection-name: documents
-    create-statements:
-      - |
-        {"command": "create-collection", "collection-name": "documents", "field-types": [
-          {"name": "id", "data-type": "Varchar", "primary-key": true, "max-length": 200},
-          {"name": "vector", "data-type": "FloatVector", "dimension": 384},
-          {"name": "filename", "data-type": "Varchar", "max-length": 100},
-          {"name": "text", "data-type": "Varchar", "max-length": 5000}]}
-      - |
-        {"command": "create-index", "collection-name": "documents", "field-name": "vector",
-         "index-type": "AUTOINDEX", "metric-type": "COSINE"}
-      - '{"command": "load-collection"}'
+    example=example.asset(
+        "milvus-collection",
+        "milvus",
+        """\
+collection-name: documents
+create-statements:
+  - |
+    {"command": "create-collection", "collection-name": "documents", "field-types": [
+      {"name": "id", "data-type": "Varchar", "primary-key": true, "max-length": 200},
+      {"name": "vector", "data-type": "FloatVector", "dimension": 384},
+      {"name": "filename", "data-type": "Varchar", "max-length": 100},
+      {"name": "text", "data-type": "Varchar", "max-length": 5000}]}
+  - |
+    {"command": "create-index", "collection-name": "documents", "field-name": "vector",
+     "index-type": "AUTOINDEX", "metric-type": "COSINE"}
+  - '{"command": "load-collection"}'
 """,
+    ),
 )
 
 __all__ = ["COLLECTION", "STORE"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langstream.services.stores import example
 from langstream.services.stores.contract import AssetType, StoreType
 from langstream.services.stores.opensearch.assets import IndexAsset, IndexConfiguration
 from langstream.services.stores.opensearch.configuration import OpenSearchConfiguration, OpenSearchSinkConfiguration
@@ -14,41 +15,34 @@ STORE = StoreType(
     sink_configuration=OpenSearchSinkConfiguration,
     connect=OpenSearchStore,
     summary="OpenSearch, with a login or with requests signed for AWS.",
-    example_resource="""\
-- type: vector-database
-  name: opensearch
-  configuration:
-    service: opensearch
-    host: search.example.com
-    port: 9200
-    index-name: documents
-    username: app
-    password: "${secrets.opensearch.password}"
+    example_resource=example.resource(
+        "opensearch",
+        """\
+host: search.example.com
+port: 9200
+index-name: documents
+username: app
+password: "${secrets.opensearch.password}"
 """,
-    example_query="""\
-- type: query-vector-db
-  input: questions
-  output: related-documents
-  configuration:
-    datasource: opensearch
-    query: |
-      {"size": 5, "_source": ["text"],
-       "query": {"knn": {"vector": {"vector": ?, "k": 5}}}}
-    fields: [value.question_embeddings]
-    output-field: value.related_documents
+    ),
+    example_query=example.query(
+        "opensearch",
+        """\
+{"size": 5, "_source": ["text"],
+ "query": {"knn": {"vector": {"vector": ?, "k": 5}}}}
 """,
-    example_sink="""\
-- type: vector-db-sink
-  input: chunks
-  configuration:
-    datasource: opensearch
-    id: "fn:concat(value.filename, '-', value.chunk_id)"
-    fields:
-      - { name: vector, expression: value.embeddings }
-      - { name: filename, expression: value.filename }
-      - { name: text, expression: value.text }
-    bulk-parameters: { refresh: wait_for }
+    ),
+    example_sink=example.sink(
+        "opensearch",
+        """\
+id: "fn:concat(value.filename, '-', value.chunk_id)"
+fields:
+  - { name: vector, expression: value.embeddings }
+  - { name: filename, expression: value.filename }
+  - { name: text, expression: value.text }
+bulk-parameters: { refresh: wait_for }
 """,
+    ),
 )
 
 INDEX = AssetType(
@@ -57,19 +51,18 @@ INDEX = AssetType(
     services=("opensearch",),
     manage=IndexAsset,
     summary="The index of an OpenSearch resource.",
-    example="""\
-- name: documents
-  asset-type: opensearch-index
-  creation-mode: create-if-not-exists
-  config:
-    datasource: opensearch
-    settings: '{"index": {"knn": true}}'
-    mappings: |
-      {"properties": {
-        "filename": {"type": "keyword"}, "text": {"type": "text"},
-        "vector": {"type": "knn_vector", "dimension": 384,
-          "method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}}}}
+    example=example.asset(
+        "opensearch-index",
+        "opensearch",
+        """\
+settings: '{"index": {"knn": true}}'
+mappings: |
+  {"properties": {
+    "filename": {"type": "keyword"}, "text": {"type": "text"},
+    "vector": {"type": "knn_vector", "dimension": 384,
+      "method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}}}}
 """,
+    ),
 )
 
 __all__ = ["INDEX", "STORE"]

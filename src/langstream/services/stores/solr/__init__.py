@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langstream.services.stores import example
 from langstream.services.stores.contract import AssetType, StoreType
 from langstream.services.stores.solr.assets import CollectionAsset, CollectionConfiguration
 from langstream.services.stores.solr.configuration import SolrConfiguration, SolrSinkConfiguration
@@ -14,41 +15,25 @@ STORE = StoreType(
     sink_configuration=SolrSinkConfiguration,
     connect=SolrStore,
     summary="Apache Solr: text and vector search.",
-    example_resource="""\
-- type: vector-database
-  name: solr
-  configuration:
-    service: solr
-    host: solr.example.com
-    port: 8983
-    collection-name: documents
-    user: app
-    password: "${secrets.solr.password}"
+    example_resource=example.resource(
+        "solr",
+        """\
+host: solr.example.com
+port: 8983
+collection-name: documents
+user: app
+password: "${secrets.solr.password}"
 """,
-    example_query="""\
-- type: query-vector-db
-  input: questions
-  output: related-documents
-  configuration:
-    datasource: solr
-    query: |
-      {"q": "{!knn f=vector topK=5 v=$near}", "near": ?,
-       "fq": "{!term f=filename v=$name}", "name": ?, "fl": "id,text"}
-    fields: [value.question_embeddings, value.filename]
-    output-field: value.related_documents
+    ),
+    example_query=example.query(
+        "solr",
+        """\
+{"q": "{!knn f=vector topK=5 v=$near}", "near": ?,
+ "fq": "{!term f=filename v=$name}", "name": ?, "fl": "id,text"}
 """,
-    example_sink="""\
-- type: vector-db-sink
-  input: chunks
-  configuration:
-    datasource: solr
-    fields:
-      - { name: id, expression: "fn:concat(value.filename, '-', value.chunk_id)" }
-      - { name: vector, expression: value.embeddings }
-      - { name: filename, expression: value.filename }
-      - { name: text, expression: value.text }
-    commit-within: 1000
-""",
+        "value.filename",
+    ),
+    example_sink=example.sink("solr", example.fields() + "commit-within: 1000\n"),
 )
 
 COLLECTION = AssetType(
@@ -57,26 +42,25 @@ COLLECTION = AssetType(
     services=("solr",),
     manage=CollectionAsset,
     summary="The collection of a Solr resource, made by requests to its collection and schema interfaces.",
-    example="""\
-- name: documents
-  asset-type: solr-collection
-  creation-mode: create-if-not-exists
-  config:
-    datasource: solr
-    create-statements:
-      - api: /api/collections
-        body: '{"name": "documents", "numShards": 1, "replicationFactor": 1}'
-      - api: /schema
-        body: |
-          "add-field-type": {"name": "knn_vector", "class": "solr.DenseVectorField",
-                             "vectorDimension": 384, "similarityFunction": "cosine"}
-      - api: /schema
-        body: |
-          "add-field": [
-            {"name": "vector", "type": "knn_vector", "stored": true, "indexed": true},
-            {"name": "filename", "type": "string", "stored": true, "indexed": true},
-            {"name": "text", "type": "text_general", "stored": true, "indexed": true}]
+    example=example.asset(
+        "solr-collection",
+        "solr",
+        """\
+create-statements:
+  - api: /api/collections
+    body: '{"name": "documents", "numShards": 1, "replicationFactor": 1}'
+  - api: /schema
+    body: |
+      "add-field-type": {"name": "knn_vector", "class": "solr.DenseVectorField",
+                         "vectorDimension": 384, "similarityFunction": "cosine"}
+  - api: /schema
+    body: |
+      "add-field": [
+        {"name": "vector", "type": "knn_vector", "stored": true, "indexed": true},
+        {"name": "filename", "type": "string", "stored": true, "indexed": true},
+        {"name": "text", "type": "text_general", "stored": true, "indexed": true}]
 """,
+    ),
 )
 
 __all__ = ["COLLECTION", "STORE"]
