@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,6 +12,8 @@ import pytest
 
 from tests.agents.storage.benches import BucketSources
 from tests.apps.application import RunningApp
+from tests.apps.conftest import place  # noqa: F401 - a fixture
+from tests.apps.place import Place
 
 CODE = """
 class Fussy:
@@ -36,9 +38,8 @@ GATEWAYS = "gateways: [{id: out, type: consume, topic: out}]\n"
 
 
 @pytest.fixture
-def run(s3: BucketSources, tmp_path: Path) -> Iterator[Callable[[str], RunningApp]]:
+def run(s3: BucketSources, tmp_path: Path, place: Place) -> Callable[[str], RunningApp]:  # noqa: F811
     """Runs the application with a policy."""
-    started: list[RunningApp] = []
 
     def start(policy: str) -> RunningApp:
         application = tmp_path / "application"
@@ -47,12 +48,9 @@ def run(s3: BucketSources, tmp_path: Path) -> Iterator[Callable[[str], RunningAp
         (application / "pipeline.yaml").write_text(dedent(pipeline))
         (application / "gateways.yaml").write_text(GATEWAYS)
         (application / "python" / "fussy.py").write_text(CODE)
-        started.append(RunningApp(application, log=tmp_path / "run.log"))
-        return started[-1]
+        return place.run(application)
 
-    yield start
-    for app in started:
-        app.kill()
+    return start
 
 
 async def prepared(s3: BucketSources) -> None:
