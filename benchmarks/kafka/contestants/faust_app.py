@@ -16,7 +16,7 @@ def build(job: Task) -> faust.App:
         job.group, broker=f"kafka://{job.bootstrap}", store="memory://", topic_disable_leader=True,
         datadir=tempfile.mkdtemp(), value_serializer="raw", key_serializer="raw", web_enabled=False,
         producer_compression_type="lz4", producer_linger_ms=2, producer_max_batch_size=1 << 20,
-        consumer_auto_offset_reset="earliest", stream_buffer_maxsize=4096,
+        consumer_auto_offset_reset="earliest", stream_buffer_maxsize=4096, broker_max_poll_records=1000,
     )  # fmt: skip
     source = app.topic(job.source, key_serializer="raw", value_serializer="raw", internal=False)
     target = app.topic(job.target, key_serializer="raw", value_serializer="raw", internal=False)
