@@ -256,13 +256,15 @@ async def test_tools_that_are_called_for_it_end(bench: Bench) -> None:
             left.set()
 
     box.call = watched
-    bench.service.script = [[Chunk("", "id1", last=True, tool_calls=(ToolCall("1", "look", "{}"),))]]
+    wanted = Chunk("", "id1", last=True, tool_calls=(ToolCall("1", "look", "{}"), ToolCall("2", "look", "{}")))
+    bench.service.script = [[Chunk("Let me see.", "id1"), wanted]]
     call = asking(agent)
     await entered.wait()
     await interrupted(call)
     assert left.is_set()
     assert box._waiting == {}
     assert len(bench.service.calls) == 1
+    assert ends(bench) == [("Let me see.", "false", None), ("", "true", "true")]
 
 
 async def test_there_is_no_further_attempt(bench: Bench) -> None:
