@@ -267,6 +267,32 @@ async def test_kinds_of_schemas_on_kafka(place: str, kind: str, known: bool) -> 
         await Schemas(None).declare(spec, register=True)
 
 
+@pytest.mark.parametrize(
+    ("broker", "kind", "known"),
+    [
+        ("kafka", "avro", True),
+        ("kafka", "json", False),
+        ("pulsar", "json", True),
+        ("pulsar", "int32", True),
+        ("pulsar", "proto", False),
+        ("embedded", "json", True),
+        (None, "whatever", True),
+    ],
+)
+@pytest.mark.parametrize("place", ["schema", "keySchema"])
+def test_kinds_of_schemas_are_looked_at_when_planned(broker: str | None, kind: str, known: bool, place: str) -> None:
+    """129: for the broker that the instance names."""
+    entry = {"name": "t", place: {"type": kind, "schema": "{}"}}
+    streaming = None if broker is None else {"type": broker}
+    if known:
+        assert plan(entry, streaming=streaming).topics
+        return
+    with pytest.raises(
+        ApplicationRefused, match=f"The {place} of topic 't' has the type '{kind}', unknown to {broker}"
+    ):
+        plan(entry, streaming=streaming)
+
+
 # --- Pulsar ---------------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from langstream.planner.links import Step, link
 from langstream.planner.options import check_options
 from langstream.planner.plan import ExecutionPlan, Node, PlannedAgent
 from langstream.planner.references import Resources
-from langstream.planner.topics import DEAD_LETTER_SUFFIX, declared_topics, planned_topics
+from langstream.planner.topics import DEAD_LETTER_SUFFIX, check_schemas, declared_topics, planned_topics
 
 _COMPUTE_TYPES = ("none", KUBERNETES)
 
@@ -79,6 +79,8 @@ class _Planner:
         self._check_clusters()
         self._check_ids(modules)
         declared = declared_topics(modules, self.problems)
+        streaming = self.application.instance.streaming
+        check_schemas(modules, streaming.type if streaming else "", self.problems)
         assets = plan_assets(modules, self.catalogue, self.resources, self.problems)
         nodes = [
             node

@@ -8,6 +8,7 @@ from dataclasses import replace
 from langstream.application.model import CreationMode, DeletionMode, Module, Topic
 from langstream.errors import Problem
 from langstream.planner.plan import Node, PlannedTopic
+from langstream.topics.schema_types import schema_types
 
 DEAD_LETTER_SUFFIX = "-deadletter"
 
@@ -30,6 +31,19 @@ def declared_topics(modules: Iterable[Module], problems: list[Problem]) -> dict[
                 hint = f"It is first declared at {origins[topic.name].position}."
                 problems.append(Problem(message, topic.position, hint))
     return topics
+
+
+def check_schemas(modules: Iterable[Module], broker: str, problems: list[Problem]) -> None:
+    """Schemas of types that the broker does not have are told here, before any topic is made."""
+    known = schema_types(broker)
+    if known is None:
+        return
+    for module in modules:
+        for topic in module.topics.values():
+            for place, schema in (("schema", topic.value_schema), ("keySchema", topic.key_schema)):
+                if schema is not None and schema.type.lower() not in known:
+                    message = f"The {place} of topic '{topic.name}' has the type '{schema.type}', unknown to {broker}"
+                    problems.append(Problem(message, topic.position, f"Known types: {', '.join(known)}."))
 
 
 def implicit_topic_of(name: str, parallelism: int) -> PlannedTopic:

@@ -18,10 +18,11 @@ from langstream.topics.contract import Fetched, TopicSchema, TopicSpec
 from langstream.topics.encoding import EncodedAvro, Row, encode_avro
 from langstream.topics.kafka.registry import Registered, SchemaRegistry
 from langstream.topics.kafka.wire import Framed
+from langstream.topics.schema_types import KAFKA
 
 MAGIC: Final = b"\0"
 HEAD: Final = 5
-KINDS: Final = ("string", "bytes", "avro")
+KINDS: Final = KAFKA
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from langstream.errors import RecordError, TopicError
 from langstream.records import AvroValue, dump_json
 from langstream.topics.contract import TopicSpec
 from langstream.topics.encoding import EncodedAvro, Row, decode_avro, encode_avro
+from langstream.topics.schema_types import PULSAR
 
 _NUMBERS: Final = {
     "INT8": ">b", "INT16": ">h", "INT32": ">i", "INT64": ">q", "FLOAT": ">f", "DOUBLE": ">d", "BOOLEAN": ">?",
 }  # fmt: skip
 _TEXTUAL: Final = ("AVRO", "JSON")
-_KINDS: Final = ("STRING", "BYTES", *_TEXTUAL, *_NUMBERS)
+_KINDS: Final = tuple(kind.upper() for kind in PULSAR)
 _PRESENTED: Final = frozenset({"STRING", *_TEXTUAL})
 """Those that the Python client presents to a broker, and tells of in each message."""
 
