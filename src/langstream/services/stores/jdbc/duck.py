@@ -7,7 +7,16 @@ from typing import Any, TypeVar
 
 from langstream.errors import ServiceError
 from langstream.services.stores.contract import Row
-from langstream.services.stores.jdbc.engine import BlockingEngine, Change, executed, with_returning
+from langstream.services.stores.jdbc.engine import (
+    BlockingEngine,
+    Change,
+    ChangedRows,
+    Rows,
+    Shape,
+    executed,
+    with_returning,
+)
+from langstream.services.stores.jdbc.many_rows import ManyRows
 from langstream.services.stores.jdbc.sql import for_duckdb
 
 Result = TypeVar("Result")
@@ -67,6 +76,15 @@ class DuckDbEngine(BlockingEngine):
                 raise
 
         await self._run(lambda: _guarded(work))
+
+    async def rows(self, shape: Shape) -> Rows:
+        await self.query(f"SELECT {', '.join(shape.columns)} FROM {shape.table} LIMIT 0", ())  # noqa: S608
+        many = ManyRows(self, shape)
+        try:
+            await self.query(f"EXPLAIN {many.statement(1)}", [None] * len(shape.columns))
+        except ServiceError:  # no constraint says what is a conflict, or there is an index over another column
+            return ChangedRows(self, shape)
+        return many
 
     async def has_table(self, name: str) -> bool:
         found = await self.query(
