@@ -57,7 +57,7 @@ class Bench:
         self._broker = broker
         self._directory = directory
         self._options = options
-        self._filled: set[str] = set()
+        self._backlogs: dict[tuple[int, int], tuple[str, int]] = {}
         self._number = 0
 
     def row(self, contestant: Contestant, case: Case) -> Row:
@@ -81,12 +81,7 @@ class Bench:
         )  # fmt: skip
 
     def _speed(self, contestant: Contestant, case: Case) -> Speed:
-        source = f"readings-{case.size}-{case.partitions}"
-        count = int(self._options.records * (1 if case.size < 500 else 0.5))
-        if source not in self._filled:
-            self._filled.add(source)
-            self._broker.create(source, case.partitions)
-            self._broker.fill(source, [payload(case.size, number) for number in range(1000)], count)
+        source, count = self._backlog(case.size, case.partitions)
         task, place = self._task(source, case)
         command = contestant.command(self._broker.bootstrap, task, place)
         seconds = self._options.seconds
@@ -94,6 +89,16 @@ class Bench:
             return speed(self._broker, command, place / "log", task.target, case.partitions, count, seconds)
         finally:
             self._broker.delete(task.target)
+
+    def _backlog(self, size: int, partitions: int) -> tuple[str, int]:
+        """The topic and the number of its records; filled when it is first asked for."""
+        if (size, partitions) not in self._backlogs:
+            self._number += 1
+            name, count = f"readings-{self._number}", int(self._options.records * (1 if size < 500 else 0.5))
+            self._broker.create(name, partitions)
+            self._broker.fill(name, [payload(size, number) for number in range(1000)], count)
+            self._backlogs[size, partitions] = name, count
+        return self._backlogs[size, partitions]
 
     def _latency(self, contestant: Contestant, case: Case, rate: int) -> Latency:
         source = f"live-{self._number}"
