@@ -8,6 +8,7 @@ from langstream.gateway.delivery import Delivery
 
 STREAM_ID: Final = "stream-id"
 LAST: Final = "stream-last-message"
+CANCELLED: Final = "stream-cancelled"
 
 
 class Answer:
@@ -23,6 +24,9 @@ class Answer:
         if last is None:
             return not self._streaming
         stream = delivery.header(STREAM_ID)
+        if delivery.header(CANCELLED) is not None:  # asked before by somebody who left: this client is here
+            self._streaming = self._streaming and stream != self._stream
+            return False
         if not self._streaming:
             self._streaming, self._stream = True, stream
         return last == "true" and stream == self._stream
