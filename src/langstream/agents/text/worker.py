@@ -1,6 +1,6 @@
 """The process that reads documents and splits texts for a node: one request after the other, by its standard streams.
 
-    python -m langstream.agents.text.worker extract LIMIT_BYTES LIMIT_SECONDS {}
+    python -m langstream.agents.text.worker extract LIMIT_BYTES LIMIT_SECONDS {} PARENT_ID
 
 A request is its length (8 bytes) and its bytes; an answer one byte that tells what it is, its length and its bytes.
 The process ends with its parent, has a limit for its memory, and leaves after an answer that cost it much of it.
@@ -33,9 +33,10 @@ Work = Callable[[bytes], bytes]
 
 def main(arguments: list[str]) -> None:
     """Serve until standard input ends."""
-    name, limit_bytes, limit_seconds, options = arguments
+    name, limit_bytes, limit_seconds, options, parent = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which lets this process go
-    _end_with_parent()
+    if not _end_with_parent(int(parent)):
+        return
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get among the answers
     work = _WORKS[name](json.loads(options), float(limit_seconds))
@@ -46,7 +47,10 @@ def main(arguments: list[str]) -> None:
 def serve(requests: BinaryIO, answers: BinaryIO, work: Work, tired: Callable[[], bool] = lambda: False) -> None:
     """Answer every request. Ends with the requests, or when `tired` after an answer."""
     while header := requests.read(HEADER.size):
-        content = requests.read(HEADER.unpack(header)[0])
+        size = HEADER.unpack(header)[0]
+        content = requests.read(size)
+        if len(content) < size:  # whoever sent it is gone, and half a document may keep the parser for minutes
+            return
         kind, answer = _answer(work, content)
         del content
         leaving = tired()
@@ -104,9 +108,13 @@ def _normalising(options: Mapping[str, Any], seconds: float) -> Work:
 _WORKS: Final = {"extract": _extraction, "split": _splitting, "normalise": _normalising}
 
 
-def _end_with_parent() -> None:
-    with suppress(OSError, AttributeError):  # elsewhere than on Linux, the end of standard input must do
+def _end_with_parent(parent: int) -> bool:
+    """False if the parent had ended before this process could ask to end with it."""
+    if sys.platform != "linux":  # there, the end of standard input must do
+        return True
+    with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    return os.getppid() == parent
 
 
 def _limit_memory(limit: int) -> int:

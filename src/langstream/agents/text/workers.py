@@ -106,7 +106,8 @@ class Workers:
 
     async def _started(self) -> asyncio.subprocess.Process:
         limits = self.limits
-        arguments = (self.work, str(limits.memory_bytes), str(limits.seconds), json.dumps(self.options))
+        options = json.dumps(self.options)
+        arguments = (self.work, str(limits.memory_bytes), str(limits.seconds), options, str(os.getpid()))
         return await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "langstream.agents.text.worker", *arguments,  # -P: not from the current folder
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
