@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 
 from tests.apps.catalogue.thinking import KEY, Loop
+from tests.apps.place import Place
+from tests.servers.trace_collector import TraceCollector, trace_collector
 from tests.services.ai.fake_server import FakeServer, Reply
 from tests.services.ai.tool_protocols import openai_delta
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 EXAMPLE = Path(__file__).parents[2] / "examples/tools"
 
 
@@ -55,15 +59,21 @@ def clerk() -> Iterator[Clerk]:
     loop.close()
 
 
-def test_the_model_looks_things_up_before_it_answers(start: Any, tmp_path: Path, clerk: Clerk) -> None:
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[TraceCollector]:
+    """Gets the traces of applications that are started."""
+    with trace_collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        yield collector
+
+
+def test_the_model_looks_things_up_before_it_answers(place: Place, clerk: Clerk, collector: TraceCollector) -> None:
     pytest.importorskip("mcp")
     globals_ = {"url": f"{clerk.url}/v1", "model": "m", "python": sys.executable}
-    (tmp_path / "instance.yaml").write_text(json.dumps({"instance": {"globals": globals_}}))
-    secrets = [{"id": "ai", "data": {"access-key": KEY}}]
-    (tmp_path / "secrets.yaml").write_text(json.dumps({"secrets": secrets}))
-    files = ("-i", str(tmp_path / "instance.yaml"), "-s", str(tmp_path / "secrets.yaml"))
-    app = start(EXAMPLE / "application", *files, "--ephemeral", "--no-ui", name="tools")
-    status, text = app.request("POST", "/api/gateways/service/default/tools/ask", {"value": "How long for 4711?"})
+    app = place.run(EXAMPLE / "application", name="tools", secrets={"ai": {"access-key": KEY}}, globals_=globals_)
+    question = {"value": "How long for 4711?", "headers": {"traceparent": TRACE}}
+    status, text = app.request("POST", f"/api/gateways/service/default/{app.name}/ask", question)
     assert status == 200, f"{text}\n{app.log.read_text()}"
     answered = json.loads(json.loads(text)["record"]["value"])
     assert answered["reply"] == {"answer": "A kettle: 7 days, 38.0 francs", "orders": [4711]}
@@ -78,3 +88,19 @@ def test_the_model_looks_things_up_before_it_answers(start: Any, tmp_path: Path,
         assert f"tool_{name}_seconds_count" in metrics
     assert KEY not in app.log.read_text()
     assert "tool 'convert' answered after" in app.log.read_text()
+    _check_traces(collector, answered["reply"]["answer"])
+
+
+def _check_traces(collector: TraceCollector, answer: str) -> None:
+    deadline = time.monotonic() + 60
+    while not any(span.name.startswith("process") for span in collector.spans):
+        assert time.monotonic() < deadline, collector.spans
+        time.sleep(0.05)
+    (work,) = [span for span in collector.spans if span.name.startswith("process")]
+    assert f"00-{work.trace}-{work.parent}-01" == TRACE
+    parts = [span.name for span in collector.spans if span.parent == work.id]
+    assert sorted(parts) == ["chat m"] * 3 + [
+        f"execute_tool {name}" for name in ("convert", "days_between", "find_order")
+    ]
+    sent = b"".join(collector.texts)
+    assert not any(text in sent for text in (answer.encode(), b"4711", KEY.encode()))
