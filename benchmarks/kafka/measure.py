@@ -194,7 +194,8 @@ def _read(bootstrap: str, topic: str, found: list[float], stop: threading.Event)
         "bootstrap.servers": bootstrap, "group.id": "reader", "isolation.level": "read_committed",
         "auto.offset.reset": "earliest", "enable.auto.commit": False, "fetch.wait.max.ms": 5, "log_level": 0,
     })  # fmt: skip
-    partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+    while not (partitions := consumer.list_topics(topic, 10).topics[topic].partitions):  # not known to all yet
+        time.sleep(SAMPLE_SECONDS)
     consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     while not stop.is_set():
         messages = consumer.consume(500, 0.01)
