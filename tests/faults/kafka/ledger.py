@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,15 +16,21 @@ from tests.faults.kafka.load import KEYS
 from tests.faults.kafka.pipelines import PARTITIONS, Pipeline
 
 IN_FLIGHT_SECONDS = 5.0
-"""What was first seen longer than this before a fault is not in flight any more when it comes."""
+"""What was committed longer than this before a fault, and comes again after it, was repeated for no reason."""
 
 
 class Ledger:
-    """Counts for one pipeline. `fault_at` is set by whoever does harm: repeats of what was finished then are stale."""
+    """Counts for one pipeline. `places` tells where each record stands in the input.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    `fault_at` and `committed` (by partition, some time before) are set by whoever does harm: repeats of what was
+    committed then are stale.
+    """
+
+    def __init__(self, pipeline: Pipeline, places: Mapping[int, tuple[int, int]]) -> None:
         self.pipeline = pipeline
         self.fault_at = time.monotonic()
+        self.committed: Mapping[int, int] = {}
+        self._places = places
         self.doubled = self.stale = self.disordered = self.seen = 0
         self.notes: list[str] = []
         self._first = array("d")
@@ -37,9 +43,10 @@ class Ledger:
             self._first.extend([0.0] * (n + 1 - len(self._first)))
         if self._first[n]:
             self.doubled += 1
-            if self._first[n] < self.fault_at - IN_FLIGHT_SECONDS:
-                self.stale += 1
-            if len(self.notes) < 20:
+            partition, offset = self._places.get(n, (-1, -1))
+            stale = -1 < offset < self.committed.get(partition, 0)
+            self.stale += stale
+            if len(self.notes) < 20 and (stale or self.pipeline.exact):
                 ago, fault = now - self._first[n], now - self.fault_at
                 self.notes.append(f"{n} again after {ago:.2f} s, {fault:.2f} s after the fault")
             return

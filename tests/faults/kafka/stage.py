@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.faults.kafka.ledger import Ledger, Watcher, everything
+from langstream.planner.check import load_and_plan
+from tests.faults.kafka.commits import Commits
+from tests.faults.kafka.ledger import IN_FLIGHT_SECONDS, Ledger, Watcher, everything
 from tests.faults.kafka.load import Load
 from tests.faults.kafka.pipelines import INPUT, PARTITIONS, PIPELINES, write_applications
 from tests.servers.kafka import Kafka
@@ -82,6 +84,12 @@ class Runtime:
         process.communicate()
 
 
+def _group(directory: Path, name: str) -> str:
+    """The consumer group of a pipeline."""
+    (node,) = load_and_plan(directory / name / "application", name, instance=directory / name / "instance.yaml").nodes
+    return node.group
+
+
 class Stage:
     """See the module."""
 
@@ -89,15 +97,16 @@ class Stage:
         self.server = server
         self.chance = random.Random(seed)
         self.session_seconds = session_seconds
-        self.ledgers = [Ledger(pipeline) for pipeline in PIPELINES]
-        self.runtimes = [Runtime(directory, number) for number in range(PROCESSES)]
         self.load = Load(server.bootstrap, rate)
+        self.ledgers = [Ledger(pipeline, self.load.places) for pipeline in PIPELINES]
+        self.runtimes = [Runtime(directory, number) for number in range(PROCESSES)]
         self.recoveries: list[Recovery] = []
         self.written: dict[int, tuple[int, int]] = {}
         """The records in the input, at the end, and where each stands."""
         self._directory = directory
         self._admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
         self._watcher = Watcher(server.bootstrap, directory, self.ledgers)
+        self._commits = Commits(server.bootstrap)
 
     def start(self) -> None:
         """Create topics, start everything and wait until records come out."""
@@ -112,6 +121,7 @@ class Stage:
         for runtime in self.runtimes:
             runtime.start()
         self._watcher.start()
+        self._commits.start({pipeline.name: _group(self._directory, pipeline.name) for pipeline in PIPELINES})
         self.load.start()
         self.recovered(since=time.monotonic(), count=False)
 
@@ -123,8 +133,9 @@ class Stage:
     def harm(self) -> float:
         """Now something happens; the time."""
         now = time.monotonic()
+        before = self._commits.before(now - IN_FLIGHT_SECONDS)
         for ledger in self.ledgers:
-            ledger.fault_at = now
+            ledger.fault_at, ledger.committed = now, before.get(ledger.pipeline.name, {})
         return now
 
     def recovered(self, since: float, count: bool = True) -> None:
@@ -172,6 +183,7 @@ class Stage:
             for runtime in self.runtimes:
                 runtime.kill()
         finally:
+            self._commits.stop()
             self._watcher.stop()
 
     def standing(self) -> str:
