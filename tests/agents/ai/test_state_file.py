@@ -40,8 +40,14 @@ async def test_what_was_run_is_on_disk(file: StateFile, tmp_path: Path) -> None:
 
 
 async def test_what_comes_meanwhile_goes_into_one_transaction(file: StateFile) -> None:
-    gate = threading.Event()
-    waiting = file.submit(lambda connection: gate.wait(60))
+    begun, gate = threading.Event(), threading.Event()
+
+    def wait(connection: apsw.Connection) -> bool:
+        begun.set()
+        return gate.wait(60)
+
+    waiting = file.submit(wait)
+    assert await asyncio.to_thread(begun.wait, 60)  # what is handed in now cannot be of the same transaction
     commits = 0
 
     def hooked(connection: apsw.Connection) -> None:

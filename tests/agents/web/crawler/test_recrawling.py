@@ -273,6 +273,7 @@ async def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing_ackno
     expected = {f"{site.url}{path}" for path in site.pages}
     acknowledged: list[str] = []
     resting = False
+    kills = 0
     while not resting:
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-c", _CHILD, str(tmp_path), site.url, stdout=subprocess.PIPE
@@ -286,6 +287,7 @@ async def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing_ackno
         else:
             silent = False
         child.send_signal(signal.SIGKILL)
+        kills += 1
         acknowledged += (await child.stdout.read()).decode().split("\n")[:-1]
         await child.wait()
         resting = silent and set(Crawler(tmp_path).states(site).values()) == {State.DONE}
@@ -295,5 +297,5 @@ async def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing_ackno
     ledger = crawler.ledger()
     assert all(ledger.delivered(url) for url in expected)
     ledger.close()
-    # A page committed in the instant before its line was written is missing among the lines, and only such a one.
-    assert len(expected) - len(acknowledged) <= 2 * len(expected) / 15
+    # A page committed in the instant before its line was written is missing among the lines: at most one for each kill.
+    assert len(expected) - len(acknowledged) <= kills
