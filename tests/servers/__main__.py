@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.servers import cassandra, google_storage, kafka, opensearch, pulsar, solr
@@ -20,20 +21,23 @@ SERVERS: dict[str, Callable[[], Path]] = {
     "Cassandra": cassandra.ARTIFACTS.fetched,
     "OpenSearch": opensearch.ARTIFACTS.fetched,
     "Solr": solr.ARTIFACTS.fetched,
-    "Google Cloud Storage": google_storage.fetched,
 }
+BUILT = "Google Cloud Storage"
 
 
 def main() -> int:
     """The number of servers that could not be had."""
-    return sum(not _fetched(name) for name in SERVERS)
+    with ThreadPoolExecutor(1) as pool:
+        built = pool.submit(_fetched, BUILT, google_storage.fetched)
+        missing = sum(not _fetched(name, fetch) for name, fetch in SERVERS.items())
+    return missing + (not built.result())
 
 
-def _fetched(name: str) -> bool:
+def _fetched(name: str, fetch: Callable[[], Path]) -> bool:
     for attempt in range(ATTEMPTS):
         started = time.monotonic()
         try:
-            SERVERS[name]()
+            fetch()
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             print(f"{name}, attempt {attempt + 1}: {error}", file=sys.stderr)
         else:
