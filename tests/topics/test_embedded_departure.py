@@ -12,6 +12,7 @@ import pytest
 from langstream.errors import BrokerUnavailable
 from langstream.topics.contract import TopicSpec
 from langstream.topics.embedded import open_cluster
+from langstream.topics.embedded.presence import Presence
 from langstream.topics.embedded.watch import Watch
 
 
@@ -66,3 +67,31 @@ async def test_a_departure_is_noticed_after_a_look_that_failed(pair: Any, monkey
     await second.close()
     await until(lambda: len(consumer.assignment()) == 4)
     assert failures == 1
+
+
+@pytest.mark.parametrize("noticed", ["by the directory", "by the heartbeat"])
+async def test_one_that_comes_and_leaves_between_two_looks_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: Any, noticed: str
+) -> None:
+    monkeypatch.setattr("langstream.topics.embedded.watch.ALONE_SECONDS", 0.5)
+    if noticed == "by the directory":
+        monkeypatch.setattr("langstream.topics.embedded.watch.HEARTBEAT_SECONDS", 3600.0)
+    else:
+        monkeypatch.setattr(Presence, "comings", property(lambda _: 0, lambda *_: None), raising=False)
+    first = open_cluster({}, tmp_path)
+    await first.start()
+    await first.admin.create(TopicSpec("topic", 4))
+    consumer = first.consumer("topic", "group")
+    await consumer.start()
+    await asyncio.sleep(0.2)  # it has looked, and found itself alone
+    for _ in range(3):
+        second = open_cluster({}, tmp_path)
+        await second.start()
+        passing = second.consumer("topic", "group")
+        await passing.start()
+        assert consumer._topic is not None
+        await consumer._balance(consumer._topic)  # of all that comes and goes in this moment
+        await until(lambda: len(passing.assignment()) == 2)  # noqa: B023 - at once
+        await second.close()
+        await until(lambda: len(consumer.assignment()) == 4)
+    await first.close()

@@ -30,7 +30,10 @@ class Presence:
         self._announcing = threading.Lock()
         self._descriptor: int | None = None
         self._seen: int | None = None
+        self._changed: int | None = None
         self._alone = False
+        self.comings = 0
+        """How often processes were seen to come or go; one that came and left between two looks counts too."""
 
     def announce(self) -> None:
         """Create and lock the file, or show that this process still runs."""
@@ -61,6 +64,9 @@ class Presence:
     def is_alone(self) -> bool:
         """Whether no other process shares the directory. Costs one `stat` while nobody comes or goes."""
         changed = self._directory.stat().st_mtime_ns
+        if changed != self._changed:
+            self._changed = changed
+            self.comings += 1
         if changed != self._seen:
             self._seen = changed
             self._alone = all(file.stem == self.process for file in self._directory.glob("*.lock"))

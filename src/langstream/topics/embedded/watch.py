@@ -59,7 +59,8 @@ class Watch:
         self._interval = SHORTEST_SECONDS
         self._heartbeat = 0.0
         self._next_groups = 0.0
-        self._settled = False  # alone, and nothing is left to notice
+        self._settled = -1
+        """As many had come or gone when this process was alone, and nothing was left to notice."""
 
     def __call__(self, connection: apsw.Connection) -> float:
         """Look, and tell in how many seconds to look again."""
@@ -70,10 +71,10 @@ class Watch:
             if due:
                 self._heartbeat = time.monotonic() + HEARTBEAT_SECONDS
                 self._presence.announce()
-            alone = self._presence.is_alone()
-            if alone and self._settled:
+            alone, comings = self._presence.is_alone(), self._presence.comings
+            if alone and comings == self._settled and not due:  # nobody came and left again in the meantime
                 return ALONE_SECONDS
-            self._settled = False
+            self._settled = -1
             orphans = (due or alone) and self._look_for_dead(connection)
             if not alone and not self._signals.waiting and not self._members_due():
                 return LONGEST_SECONDS
@@ -81,7 +82,8 @@ class Watch:
                 self._interval = SHORTEST_SECONDS
             else:
                 self._interval = min(LONGEST_SECONDS, self._interval * GROWTH)
-            self._settled = alone and not orphans  # whoever left last may have changed something, so not before this
+            if alone and not orphans:  # whoever left last may have changed something, so not before this
+                self._settled = comings
         except (apsw.Error, OSError) as error:  # callers are told by their own calls
             _log.debug("looking for changes failed: %s", error)
             return HEARTBEAT_SECONDS
