@@ -82,9 +82,9 @@ async def test_a_missing_variable_fails_the_record(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("options", [plain(), plain("{{ key.a }}", field="value"), LOOP])
-async def test_a_record_without_value_is_a_deletion_on_its_way(bench: Bench, options: dict[str, Any]) -> None:
+async def test_deletions_can_be_let_pass(bench: Bench, options: dict[str, Any]) -> None:
     deletion = SimpleRecord(None, '{"a":"text"}')
-    assert await result(bench, options, deletion) is deletion
+    assert await result(bench, {**options, "pass-deletions": True}, deletion) is deletion
     assert bench.service.calls == []
 
 

@@ -48,13 +48,12 @@ CHUNKS = """
         - {{ name: text, expression: value }}
 """
 WHOLE = """
-  - type: text-extractor
-  - type: text-normaliser
-  - type: language-detector
-  - type: document-to-json
-    configuration: {{ pass-deletions: true }}
+  - {{ type: text-extractor, configuration: {{ pass-deletions: true }} }}
+  - {{ type: text-normaliser, configuration: {{ pass-deletions: true }} }}
+  - {{ type: language-detector, configuration: {{ pass-deletions: true }} }}
+  - {{ type: document-to-json, configuration: {{ pass-deletions: true }} }}
   - type: compute-ai-embeddings
-    configuration: {{ text: "{{{{{{ value.text }}}}}}", embeddings-field: value.vector }}
+    configuration: {{ text: "{{{{{{ value.text }}}}}}", embeddings-field: value.vector, pass-deletions: true }}
   - type: vector-db-sink
     configuration:
       datasource: Documents

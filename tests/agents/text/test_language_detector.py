@@ -69,12 +69,6 @@ async def test_an_empty_list_of_languages_lets_all_pass() -> None:
     assert len(agent.process_batch([SimpleRecord(ENGLISH)])[0]) == 1  # type: ignore[arg-type]
 
 
-async def test_a_record_without_value_is_a_deletion_on_its_way() -> None:
-    agent = await detector(allowedLanguages=["de"])
-    deletion = SimpleRecord(None, "kk", [("h", 1)])
-    assert agent.process_batch([deletion, SimpleRecord(ENGLISH)]) == [[deletion], []]
-
-
 def test_wrong_options_are_refused() -> None:
     _, problems = check(LanguageDetectorConfiguration, {"allowed-languages": ["en"]}, subject="agent")
     assert "Did you mean 'allowedLanguages'?" in str(problems[0])

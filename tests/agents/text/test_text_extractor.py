@@ -121,11 +121,6 @@ def test_archives_in_archives_are_followed_so_deep_only(documents: ModuleType) -
     assert text_of(data) == ""
 
 
-async def test_a_record_without_value_is_a_deletion_on_its_way(extractor: TextExtractor) -> None:
-    deletion = SimpleRecord(None, "a.pdf", [("h", 1)])
-    assert await extractor.process_batch([deletion]) == [[deletion]]
-
-
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [

@@ -53,10 +53,6 @@ async def test_blanks_may_be_kept() -> None:
     assert (await normalised("  Hello\t\tWORLD  ", **{"trim-spaces": "false"}))[0].value() == "  hello\t\tworld  "
 
 
-async def test_a_record_without_value_is_a_deletion_on_its_way() -> None:
-    assert await normalised(None) == [SimpleRecord(None, "kk", [("h", 1)])]
-
-
 async def test_a_long_text_is_normalised_by_another_process_with_the_same_result() -> None:
     text = "One \t Two\n\n\nThree \ud800 " * (INLINE_CHARACTERS // 20)
     (record,) = await normalised(text)

@@ -169,15 +169,6 @@ async def test_empty_and_blank_texts_have_no_chunks(text: str, keep: bool) -> No
     assert await chunks(text, keep_separator=keep) == []
 
 
-async def test_a_record_without_value_is_a_deletion_on_its_way() -> None:
-    agent = await started()
-    deletion = SimpleRecord(None, "kk", [("chunk_id", "7")])
-    passed, split = await agent.process_batch([deletion, SimpleRecord("x")])
-    assert passed == [deletion]
-    assert not isinstance(split, Exception)
-    assert [record.value() for record in split] == ["x"]
-
-
 async def test_a_large_text_is_split_off_the_loop_with_the_same_result() -> None:
     word = "word "
     large = word * (INLINE_CHARACTERS // len(word) + 10)

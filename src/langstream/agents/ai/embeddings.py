@@ -73,6 +73,9 @@ class EmbeddingsConfiguration(Configuration):
     prices: dict[str, Price] = Field(
         {}, description="Prices of models, per million tokens; they go before those of the service."
     )
+    pass_deletions: bool = Field(
+        False, description="Records without value pass unchanged, so that a sink deletes by them."
+    )
     options: dict[str, Any] | None = Field(None, description="Further options of the service for this model.")
     arguments: dict[str, Any] | None = Field(None, description="Arguments of the model (Hugging Face).")
     model_url: str | None = Field(None, description="Address of the model (Hugging Face, local).")
@@ -115,7 +118,7 @@ class ComputeEmbeddings(AsyncProcessor):
         self._list = compile_expression(configuration.loop_over) if configuration.loop_over is not None else None
         place = (configuration.loop_over or configuration.embeddings_field).strip()
         self._store: ResultField = result_field(place)
-        self._in_value = place.partition(".")[0] == "value"
+        self._passes_deletions = configuration.pass_deletions
         self._member = configuration.embeddings_field.removeprefix("record.")
         self._client = EmbeddingsClient(configuration, _service_options(configuration))
 
@@ -140,8 +143,8 @@ class ComputeEmbeddings(AsyncProcessor):
             working = WorkingRecord(record)
             if self._condition is not None and not self._condition(working):
                 return [record]
-            if self._in_value and working.value is None:
-                return [record]  # a deletion on its way
+            if self._passes_deletions and working.value is None:
+                return [record]
             if self._list is None:
                 return Job([self._template(working)], lambda vectors: self._stored(working, vectors[0]))
             items = self._items(self._list(working))
@@ -218,8 +221,7 @@ AGENT: Final = AgentType(
     summary="Computes the embeddings of a text, or of each item of a list.",
     description="""\
 With a `flush-interval`, up to `batch-size` records share one request. Records with the same key leave in the order in
-which they came. Where the vector would go into the value, a record without value passes unchanged: a deletion on its
-way to a sink.""",
+which they came.""",
     composable=Composable.OPTIONAL,
     check=_check,
     family="ai",

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType
+from langstream.agents.text.deletions import DeletionOptions, without_text
 from langstream.agents.text.value_text import replaced_headers, text_of_value
-from langstream.configuration.model import Configuration, Text
+from langstream.configuration.model import Text
 from langstream.errors import AgentFailed
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, Outcome, Processor
@@ -21,7 +22,7 @@ SAMPLE_CHARACTERS = 1000
 """As much of a text is looked at; more does not change the answer but would hold up the event loop."""
 
 
-class LanguageDetectorConfiguration(Configuration):
+class LanguageDetectorConfiguration(DeletionOptions):
     """Options of `language-detector`."""
 
     property: Text = Field(default="language", description="Header that receives the code of the language.")
@@ -36,6 +37,7 @@ class LanguageDetector(Processor):
     """Detects languages offline. Codes are those of ISO 639-1 (639-3 for languages without one), or `unknown`."""
 
     def __init__(self, configuration: LanguageDetectorConfiguration) -> None:
+        self._options = configuration
         self._header = configuration.property
         self._allowed = configuration.allowed_languages
         self._detect: Callable[[str], str] = _not_started
@@ -51,7 +53,7 @@ class LanguageDetector(Processor):
     def _outcome(self, record: SimpleRecord) -> Outcome:
         text = text_of_value(record)
         if text is None:
-            return [record]
+            return without_text(record, self._options)
         language = self._detect(text)
         if self._allowed and language not in self._allowed:
             return []
@@ -90,8 +92,8 @@ AGENT = AgentType(
     summary="Writes the language of a text into a header; can drop texts in other languages.",
     description="""\
 Works offline on about 170 languages. The code is that of ISO 639-1, such as `en`, or `unknown` when the detector is not
-sure: very short texts, numbers. An existing header of that name is replaced; the value stays as it is.
-A record without value passes unchanged, whatever languages are allowed.""",
+sure: very short texts, numbers. An existing header of that name is replaced; the value stays as it is. With
+`pass-deletions`, a record without value passes whatever languages are allowed.""",
     family="text",
     example="""\
 - type: language-detector

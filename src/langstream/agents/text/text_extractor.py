@@ -9,11 +9,11 @@ from time import monotonic
 from typing import Any
 
 from langstream.agents.declaration import AgentType, ComponentType
+from langstream.agents.text.deletions import DeletionOptions, without_text
 from langstream.agents.text.document_kinds import DocumentKind, decoded, kind_of
 from langstream.agents.text.extraction import Extractor, check_size
 from langstream.agents.text.value_text import text_of_value
 from langstream.agents.text.workers import SECONDS, Limits, Workers, cores
-from langstream.configuration.model import Configuration
 from langstream.errors import AgentFailed, RecordError
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outcome
@@ -23,8 +23,8 @@ INLINE_BYTES = 32_768
 another process, where a document can take long, much memory, or the parser down."""
 
 
-class TextExtractorConfiguration(Configuration):
-    """`text-extractor` has no options."""
+class TextExtractorConfiguration(DeletionOptions):
+    """Options of `text-extractor`."""
 
 
 class TextExtractor(AsyncProcessor):
@@ -33,6 +33,7 @@ class TextExtractor(AsyncProcessor):
     batching = Batching(max_records=1, concurrency=2 * cores(), ordering="emission")
 
     def __init__(self, configuration: TextExtractorConfiguration, limits: Limits | None = None) -> None:
+        self._options = configuration
         self._workers = Workers("extract", "reading the document", limits=limits or Limits())
 
     async def start(self, context: AgentContext) -> None:
@@ -50,8 +51,10 @@ class TextExtractor(AsyncProcessor):
 
     async def _outcome(self, record: SimpleRecord) -> Outcome:
         value = record.value()
+        if value is None:
+            return without_text(record, self._options)
         try:
-            return [record if value is None else record.with_value(await self._text(record, value))]
+            return [record.with_value(await self._text(record, value))]
         except RecordError as error:
             return error
 
@@ -88,8 +91,7 @@ AGENT = AgentType(
     description="""\
 The kind of document is told from its content. Plain text passes as it is; images, sound and video give an empty text.
 Damaged, encrypted and outrageously large documents are failures of their record: what is not plain text is read by
-another process, within limits of time and memory. Works offline, without OCR.
-A record without value passes unchanged.""",
+another process, within limits of time and memory. Works offline, without OCR.""",
     family="text",
     example="""\
 - type: text-extractor

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from langstream.agents.declaration import AgentType, ComponentType
+from langstream.agents.text.deletions import DeletionOptions, without_text
 from langstream.agents.text.normalising import normalised
 from langstream.agents.text.value_text import text_of_value
 from langstream.agents.text.workers import Workers, cores
-from langstream.configuration.model import Configuration
 from langstream.errors import RecordError
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outcome
@@ -20,7 +20,7 @@ INLINE_CHARACTERS = 200_000
 """Longer texts are left to another process: the event loop does not wait for them."""
 
 
-class TextNormaliserConfiguration(Configuration):
+class TextNormaliserConfiguration(DeletionOptions):
     """Options of `text-normaliser`."""
 
     make_lowercase: bool = Field(default=True, description="Turn the text into lower case.")
@@ -35,6 +35,7 @@ class TextNormaliser(AsyncProcessor):
     batching = Batching(max_records=100, concurrency=cores(), ordering="emission")
 
     def __init__(self, configuration: TextNormaliserConfiguration) -> None:
+        self._options = configuration
         self._lower = configuration.make_lowercase
         self._trim = configuration.trim_spaces
         self._workers = Workers("normalise", "normalising the text", {"trim": self._trim, "lower": self._lower})
@@ -54,7 +55,7 @@ class TextNormaliser(AsyncProcessor):
     async def _outcome(self, record: SimpleRecord) -> Outcome:
         text = text_of_value(record)
         if text is None:
-            return [record]
+            return without_text(record, self._options)
         try:
             if len(text) <= INLINE_CHARACTERS:
                 return [record.with_value(normalised(text, self._trim, self._lower))]
@@ -71,7 +72,7 @@ AGENT = AgentType(
     create=TextNormaliser,
     summary="Turns text into lower case and squeezes blanks and empty lines.",
     description="""\
-Carriage returns stay. Key, headers and timestamp of the record are kept. A record without value passes unchanged.""",
+Carriage returns stay. Key, headers and timestamp of the record are kept.""",
     family="text",
     example="""\
 - type: text-normaliser

@@ -10,11 +10,12 @@ import regex
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from langstream.agents.declaration import AgentType, ComponentType, Finding, PlanContext
+from langstream.agents.text.deletions import DeletionOptions, without_text
 from langstream.agents.text.splitting import Chunk, Splitter, splitter_of, unpacked
 from langstream.agents.text.token_counts import BUNDLED, LengthFunction, available, utf16_length
 from langstream.agents.text.value_text import replaced_headers, text_of_value
 from langstream.agents.text.workers import Workers, cores
-from langstream.configuration.model import Configuration, Text
+from langstream.configuration.model import Text
 from langstream.errors import RecordError
 from langstream.records import SimpleRecord
 from langstream.sdk.contract import AgentContext, AsyncProcessor, Batching, Outcome
@@ -39,7 +40,7 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-class TextSplitterConfiguration(Configuration):
+class TextSplitterConfiguration(DeletionOptions):
     """Options of `text-splitter`."""
 
     splitter_type: Literal["RecursiveCharacterTextSplitter"] = Field(
@@ -92,6 +93,7 @@ class TextSplitter(AsyncProcessor):
     batching = Batching(max_records=100, concurrency=cores(), ordering="emission")
 
     def __init__(self, configuration: TextSplitterConfiguration) -> None:
+        self._configuration = configuration
         self._options = {name: getattr(configuration, name) for name in _OPTIONS}
         self._splitter: Splitter | None = None
         self._workers = Workers("split", "splitting the text", self._options)
@@ -106,7 +108,7 @@ class TextSplitter(AsyncProcessor):
         await self._workers.close()
 
     async def process_batch(self, records: Sequence[SimpleRecord]) -> Sequence[Outcome]:
-        """The chunks of every record, in order; blank text has none. What has no value passes."""
+        """The chunks of every record, in order; blank text has none."""
         texts = [text_of_value(record) for record in records]
         short = {i: text for i, text in enumerate(texts) if text is not None and len(text) <= THREAD_CHARACTERS}
         long = {i: text for i, text in enumerate(texts) if text is not None and i not in short}
@@ -119,7 +121,10 @@ class TextSplitter(AsyncProcessor):
         if long:
             elsewhere = (self._split_elsewhere(records[i], text) for i, text in long.items())
             outcomes.update(zip(long, await asyncio.gather(*elsewhere), strict=True))
-        return [outcomes.get(i, [record]) for i, record in enumerate(records)]
+        return [
+            without_text(record, self._configuration) if texts[i] is None else outcomes[i]
+            for i, record in enumerate(records)
+        ]
 
     def _split_all(self, texts: Iterable[str]) -> list[list[Chunk] | RecordError]:
         assert self._splitter is not None
@@ -178,8 +183,7 @@ AGENT = AgentType(
     description="""\
 Cuts at the first separator that occurs in the text and goes on with the finer ones where a piece is too long. Every
 chunk has the headers `chunk_id`, `chunk_text_length`, `chunk_num_tokens` and `text_num_chunks`; headers of these names
-that the record had are replaced. Blank text gives no chunk; a record without value passes
-unchanged. Counting tokens works offline.""",
+that the record had are replaced. Blank text gives no chunk. Counting tokens works offline.""",
     check=_check,
     family="text",
     example="""\

@@ -11,7 +11,7 @@ from langstream.records import AvroValue, Headers, SimpleRecord, dump_json, head
 def text_of_value(record: SimpleRecord) -> str | None:
     """Bytes decoded as UTF-8 (undecodable ones replaced), JSON for dicts, lists and Avro, else the text itself.
 
-    None where there is no value: the record is a deletion on its way to a sink, and text agents let it pass.
+    None where there is no value.
     """
     value = record.value()
     if isinstance(value, str):

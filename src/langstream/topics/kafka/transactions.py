@@ -138,7 +138,11 @@ class Transactions:
             raise error
 
     async def _aborted(self, client: Producer, error: KafkaException) -> Unfinished:
-        """Take back what was written; a client that cannot go on is given up."""
+        """Take back what was written; a client that cannot go on is given up.
+
+        Brokers have been seen to answer the end of a transaction with "unknown server error" while another process took
+        its id: that is worth another attempt.
+        """
         found = reason(error)
         if found.fatal():
             await self._lost_name(error)
@@ -152,7 +156,7 @@ class Transactions:
         except KafkaException as failure:
             _log.info("a transaction could not be taken back, the next one ends it: %s", reason(failure).str())
             await self._drop()
-        return Unfinished(error, again=found.code() in MOVED)
+        return Unfinished(error, again=found.code() in MOVED or found.code() == KafkaError.UNKNOWN)
 
     async def _ready(self, group: str) -> tuple[Producer, Acquaintance]:
         if self._client is None:
