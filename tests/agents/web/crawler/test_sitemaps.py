@@ -47,7 +47,9 @@ def test_packed_sitemaps_are_unpacked_in_all_their_members() -> None:
 
 
 @pytest.mark.parametrize(
-    "cut", [gzip.compress(b"http://h/1\n" * 99)[:-12], b"<urlset><url><loc>http://h/1</loc></url><url>"]
+    "cut",
+    [gzip.compress(b"http://h/1\n" * 99)[:-12], b"<urlset><url><loc>http://h/1</loc></url><url>"],
+    ids=["packed", "plain"],  # packed bytes hold the time: each worker would have a name of its own for the test
 )
 def test_what_could_be_read_of_a_broken_sitemap_counts(cut: bytes) -> None:
     sitemap = read_sitemap(cut)
