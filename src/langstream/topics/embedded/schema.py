@@ -175,9 +175,10 @@ def _create(connection: apsw.Connection, path: Path) -> None:
 
 
 def _version(connection: apsw.Connection, path: Path) -> int:
-    version = int(value(connection, "PRAGMA user_version"))
-    application = int(value(connection, "PRAGMA application_id"))
-    tables = int(value(connection, "SELECT count(*) FROM sqlite_schema"))
+    with connection:  # as of one moment: another process may be making the tables
+        tables = int(value(connection, "SELECT count(*) FROM sqlite_schema"))
+        version = int(value(connection, "PRAGMA user_version"))
+        application = int(value(connection, "PRAGMA application_id"))
     if version == 0 and application == 0 and tables == 0:
         return 0
     if application != APPLICATION_ID:

@@ -18,7 +18,7 @@ from typing import Final
 from langstream.errors import BrokerUnavailable, Fenced, TopicError
 from langstream.topics.contract import Fetched, RevokedCallback, TopicPartition
 from langstream.topics.local.buffer import Buffer
-from langstream.topics.local.log import Claim, Commit, Log, Topic
+from langstream.topics.local.log import Claim, Commit, Log, Topic, fenced
 
 RETRY_SECONDS: Final = 1.0
 READ_AHEAD: Final = 2_000
@@ -42,6 +42,7 @@ class LocalConsumer:
         self._claims: dict[int, Claim] = {}
         self._buffers: dict[int, Buffer] = {}  # claimed partitions, less those being given up
         self._committed: dict[int, int] = {}
+        self._given_up_at: dict[int, int] = {}  # how far a partition was handed out under an earlier claim
         self._turn = 0
         self._reading: asyncio.Task[bool] | None = None
         self._behind = False  # the last reading found so much that there is probably more
@@ -232,7 +233,9 @@ class LocalConsumer:
 
     def _stop_reading(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
-            self._buffers.pop(partition, None)
+            buffer = self._buffers.pop(partition, None)
+            if buffer is not None:
+                self._given_up_at[partition] = max(buffer.delivered, self._given_up_at.get(partition, 0))
 
     async def _tell_revoked(self, partitions: Sequence[int]) -> None:
         if self._on_revoked is None:
@@ -269,7 +272,15 @@ class LocalConsumer:
                     "member now; its records will be delivered there"
                 )
             pairs.append((ids[partition.partition], offset))
+            self._check_claim(*pairs[-1])
         return pairs
+
+    def _check_claim(self, partition: int, offset: int) -> None:
+        """Raises Fenced for records that were read under an earlier claim: since the partition came back they are
+        delivered again, and those before them may not have been committed."""
+        buffer = self._buffers.get(partition)
+        if buffer is not None and buffer.delivered < offset <= self._given_up_at.get(partition, -1):
+            raise fenced(self._group)
 
 
 def _same(claim: Claim, held: Claim | None) -> bool:
