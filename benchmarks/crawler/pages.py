@@ -103,6 +103,7 @@ async def crawler(urls: list[str], pages: int) -> int:
     with tempfile.TemporaryDirectory() as directory:
         source = WebCrawlerSource(options)
         await source.start(AgentContext("pages", "benchmark", state_directory=Path(directory)))
+        await source.resume(None)
         done = 0
         while done < pages * len(urls):
             records = await source.read(100)

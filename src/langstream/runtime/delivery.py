@@ -1,8 +1,9 @@
 """Writing results and committing their sources.
 
 Where the broker has transactions and the node reads a topic, the outputs of the finished prefix of every partition and
-the offsets after it are one transaction: exactly once. Otherwise outputs are written as soon as they leave the last
-stage, and a source record is committed when everything before it, and all it led to, was acknowledged: at least once.
+the offsets after it are one transaction: exactly once. So it is for sources that learn by the name of the last batch
+what of theirs was written (`PreparedSource`). Otherwise outputs are written as soon as they leave the last stage, and a
+source record is committed when everything before it, and all it led to, was acknowledged: at least once.
 
 One delivery is under way at a time; whatever finishes meanwhile goes with the next one.
 """
@@ -225,19 +226,13 @@ class Delivery:
         self._owner.committed(finished)
 
     async def _transact(self, finished: Mapping[Tracker, Sequence[Unit]]) -> None:
-        intake = self._intake
-        assert isinstance(intake, TopicIntake)
         sends: dict[str, list[SimpleRecord]] = {}
         for units in finished.values():
             for unit in units:
                 for topic, records in unit.outputs:
                     sends.setdefault(topic, []).extend(records)
-        offsets = intake.offsets(finished)
-        if sends:
-            batches = list(sends.items())
-            await self._while_ours(finished, lambda: self._producer.transact(batches, intake.consumer, offsets))
-        else:
-            await self._while_ours(finished, lambda: intake.consumer.commit(offsets))
+        batches = list(sends.items())
+        await self._while_ours(finished, lambda: self._intake.transact(finished, batches, self._producer))
         self._owner.written(sum(len(records) for records in sends.values()))
 
     def _recovered(self, finished: Mapping[Tracker, Sequence[Unit]], error: BaseException) -> bool:
@@ -247,6 +242,8 @@ class Delivery:
             if isinstance(self._intake, TopicIntake) and (self._intake.fenced(finished.keys()) or moved):
                 _log.info("%s", error)
                 return True
+            if not isinstance(self._intake, TopicIntake):
+                return False
             raise Rejoin(str(error)) from error
         if isinstance(error, TopicError) or not isinstance(error, Exception) or not self.transactional:
             return False

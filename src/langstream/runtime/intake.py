@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from langstream.errors import AgentFailed
-from langstream.records import Record
+from langstream.records import Record, SimpleRecord
 from langstream.runtime.unit import Batch, Tracker, Unit, plain
 from langstream.runtime.worker import harmless
-from langstream.sdk.contract import Source
-from langstream.topics.contract import TopicCluster, TopicConsumer, TopicPartition
+from langstream.sdk.contract import PreparedSource, Source
+from langstream.topics.contract import TopicCluster, TopicConsumer, TopicPartition, TopicProducer, TopicPublisher
 
 POLL_SECONDS: Final = 5.0
 """How long one poll may wait; also the longest silence of a healthy reader."""
@@ -19,6 +20,10 @@ REVOKE_SECONDS: Final = 8.0
 """Records in flight get this long to finish when their partition moves; brokers take it away a little later."""
 _EMPTY_PAUSES: Final = (0.01, 0.5)
 """First and longest pause after a read of a source that neither waited nor gave anything."""
+
+
+Sends: TypeAlias = Sequence[tuple[str, Sequence[SimpleRecord]]]
+"""Topics, and the records for them."""
 
 
 class Intake(Protocol):
@@ -32,6 +37,9 @@ class Intake(Protocol):
 
     async def commit(self, finished: Mapping[Tracker, Sequence[Unit]]) -> None:
         """Everything these units led to is safe."""
+
+    async def transact(self, finished: Mapping[Tracker, Sequence[Unit]], sends: Sends, producer: TopicProducer) -> None:
+        """The same, and write what they led to: all of it or nothing. May be repeated while the broker is away."""
 
     async def lag(self) -> int | None:
         """Records to come, where that is known."""
@@ -75,9 +83,16 @@ class TopicIntake:
 
     async def commit(self, finished: Mapping[Tracker, Sequence[Unit]]) -> None:
         """Store the offsets after the units."""
-        await self.consumer.commit(self.offsets(finished))
+        await self.consumer.commit(self._offsets(finished))
 
-    def offsets(self, finished: Mapping[Tracker, Sequence[Unit]]) -> dict[TopicPartition, int]:
+    async def transact(self, finished: Mapping[Tracker, Sequence[Unit]], sends: Sends, producer: TopicProducer) -> None:
+        """Outputs and offsets."""
+        if sends:
+            await producer.transact(sends, self.consumer, self._offsets(finished))
+        else:
+            await self.commit(finished)
+
+    def _offsets(self, finished: Mapping[Tracker, Sequence[Unit]]) -> dict[TopicPartition, int]:
         """The next offsets to read after these units."""
         return {
             tracker.partition: units[-1].next_offset
@@ -132,16 +147,21 @@ class TopicIntake:
 
 
 class SourceIntake:
-    """A source agent."""
+    """A source agent. With a publisher, its results are written in transactions."""
 
-    def __init__(self, source: Source, name: str) -> None:
+    def __init__(self, source: Source, name: str, publisher: TopicPublisher | None = None) -> None:
         self._source = source
         self._name = name
+        self._publisher = publisher
+        self._prepared: tuple[Mapping[Tracker, Sequence[Unit]], str] | None = None
         self._tracker = Tracker(None)
         self._pause = _EMPTY_PAUSES[0]
 
     async def start(self) -> None:
-        """The agent is started with the others."""
+        """The agent is started with the others; it learns where it stands."""
+        written = await self._publisher.start() if self._publisher is not None else None
+        if isinstance(self._source, PreparedSource):
+            await self._own(self._source.resume(written))
 
     async def read(self, max_records: int) -> Sequence[Batch]:
         """What the source has; never a busy loop, whatever it does."""
@@ -165,6 +185,21 @@ class SourceIntake:
                 await self._own(self._source.skipped(left_out))
             await self._own(self._source.commit([record for unit in units for record in unit.sources]))
 
+    async def transact(self, finished: Mapping[Tracker, Sequence[Unit]], sends: Sends, producer: TopicProducer) -> None:
+        """Prepare, publish, commit. What is repeated keeps the name that it was prepared under."""
+        source, publisher = self._source, self._publisher
+        assert isinstance(source, PreparedSource)
+        assert publisher is not None
+        if sends:
+            if self._prepared is None or self._prepared[0] is not finished:
+                records = [record for units in finished.values() for unit in units for record in unit.sources]
+                batch = uuid.uuid4().hex
+                await self._own(source.prepare(batch, records))
+                self._prepared = finished, batch
+            await publisher.publish(self._prepared[1], sends)
+        await self.commit(finished)
+        self._prepared = None
+
     async def permanent_failure(self, record: Record, error: Exception) -> None:
         """Ask the source what to do; returns if the node may go on without the record."""
         await self._own(self._source.permanent_failure(record, error))
@@ -175,6 +210,8 @@ class SourceIntake:
 
     async def close(self) -> None:
         """The agent is closed with the others."""
+        if self._publisher is not None:
+            await self._publisher.close()
 
     async def _own(self, call: Awaitable[Any]) -> Any:
         try:
@@ -200,6 +237,9 @@ class NoIntake:
         return ()
 
     async def commit(self, finished: Mapping[Tracker, Sequence[Unit]]) -> None:
+        """Nothing."""
+
+    async def transact(self, finished: Mapping[Tracker, Sequence[Unit]], sends: Sends, producer: TopicProducer) -> None:
         """Nothing."""
 
     async def lag(self) -> int | None:

@@ -21,7 +21,8 @@ from langstream.runtime.members import Members, Surroundings
 from langstream.runtime.metrics import AgentCounts, NodeCounts
 from langstream.runtime.policy import Policy
 from langstream.runtime.worker import harmless
-from langstream.topics.contract import TopicProducer
+from langstream.sdk.contract import PreparedSource
+from langstream.topics.contract import TopicProducer, TopicPublisher
 
 FLUSH_SECONDS: Final = 10.0
 """A node that failed still commits what was finished before the failure, if the broker answers in this time."""
@@ -134,8 +135,10 @@ class Replica:
     async def _run_flow(self) -> None:
         around, node = self._around, self.node
         producer = around.cluster.producer(options=around.topic_options.get(node.output or "", {}))
-        intake = self._intake()
-        transactional = around.cluster.capabilities.transactions and isinstance(intake, TopicIntake)
+        publisher = self._publisher()
+        intake = self._intake(publisher)
+        reads_topic = isinstance(intake, TopicIntake)
+        transactional = publisher is not None or (around.cluster.capabilities.transactions and reads_topic)
         self.flow = flow = Flow(
             self._members.workers,
             Policy.of(node.errors),
@@ -146,7 +149,7 @@ class Replica:
             counts=self.counts,
             redact=around.redact,
             on_failure=self.fail,
-            pace_seconds=around.cluster.capabilities.pace_seconds if isinstance(intake, TopicIntake) else 0.0,
+            pace_seconds=around.cluster.capabilities.pace_seconds if reads_topic or transactional else 0.0,
         )
         await producer.start()
         try:
@@ -254,9 +257,19 @@ class Replica:
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
-    def _intake(self) -> Intake:
+    def _publisher(self) -> TopicPublisher | None:
+        """For results of a source that can be written exactly once."""
+        around, node = self._around, self.node
+        if node.output is None or not isinstance(self._members.source, PreparedSource):
+            return None
+        if not around.cluster.capabilities.transactions:
+            return None
+        name = f"langstream-{around.tenant}-{around.application_id}-{node.id}-published-{self.index}"
+        return around.cluster.publisher(name, node.output, options=around.topic_options.get(node.output, {}))
+
+    def _intake(self, publisher: TopicPublisher | None) -> Intake:
         if self._members.source is not None:
-            return SourceIntake(self._members.source, self.node.agents[0].id)
+            return SourceIntake(self._members.source, self.node.agents[0].id, publisher)
         if self.node.input is None:
             return NoIntake()
         options = self._around.topic_options.get(self.node.input, {})

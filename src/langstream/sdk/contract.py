@@ -271,6 +271,26 @@ class Source(BaseAgent, ABC):
         raise error
 
 
+class PreparedSource(Source):
+    """A source whose records are written exactly once, where the broker has transactions.
+
+    Before the results of some records are written, the source writes down that they will be (`prepare`), and the broker
+    keeps the name of the batch together with them. Should the process end before `commit`, that name tells (`resume`)
+    whether they were written.
+    """
+
+    @abstractmethod
+    async def resume(self, written: str | None) -> None:
+        """Called once, after `start` and before the first `read`. The prepared batch of that name is in its topics, and
+        is to be committed; any other one is not, and its records are to be read again. None: nobody knows of any."""
+
+    @abstractmethod
+    async def prepare(self, batch: str, records: Sequence[Record]) -> None:
+        """Write down, safely, that the results of these records (objects that `read` returned) are about to be written
+        under this name, which no other batch ever has. `commit` of the same records follows when they were. A second
+        `prepare` without a commit between takes the place of the first."""
+
+
 class Sink(BaseAgent, ABC):
     """Takes records out. At least once: the same record may come again after a crash."""
 

@@ -202,6 +202,30 @@ class TopicProducer(Protocol):
         """Let go."""
 
 
+class TopicPublisher(Protocol):
+    """Writes batches that come from outside, each under a name, and knows which one it wrote last.
+
+    So whoever hands them in can tell, after a crash, whether the last one got through. Needs
+    `capabilities.transactions`. One at a time has a publisher of a name: whoever starts it takes it over.
+    """
+
+    async def start(self) -> str | None:
+        """The batch that was written last; None if there was none, or if the broker knows of it no longer.
+
+        Whoever had the publisher before can write nothing more. Raises TopicNotFound, BrokerUnavailable.
+        """
+
+    async def publish(self, batch: str, sends: Sequence[tuple[str, Sequence[Record]]]) -> None:
+        """Append all records and note the batch, or nothing. A batch that was written is not written again.
+
+        Raises Fenced (nothing was written) when somebody else took the publisher over, BrokerUnavailable (call again,
+        with the same batch and records, or find out by starting anew) and what `TopicProducer.send` raises.
+        """
+
+    async def close(self) -> None:
+        """Let go."""
+
+
 class TopicReader(Protocol):
     """Reads all partitions of a topic without a group, for gateways and tools."""
 
@@ -244,6 +268,12 @@ class TopicCluster(Protocol):
 
     def producer(self, *, options: Mapping[str, Any] | None = None) -> TopicProducer:
         """A producer; call its `start`."""
+
+    def publisher(self, name: str, topic: str, *, options: Mapping[str, Any] | None = None) -> TopicPublisher:
+        """A publisher of that name, which stays the same over restarts; call its `start`.
+
+        `topic` is one it writes to: the broker may keep the note with it, and forget it with it.
+        """
 
     def reader(self, topic: str, position: Position) -> TopicReader:
         """A reader; call its `start`."""

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from langstream.errors import BrokerUnavailable, Fenced
 from langstream.records import SimpleRecord
 from langstream.topics.contract import TopicPartition
-from langstream.topics.kafka import transactions
+from langstream.topics.kafka import transactor
 from langstream.topics.kafka.cluster import KafkaCluster
 from tests.topics.kafka.moves import member, send, topic, values
 
@@ -20,8 +20,8 @@ from tests.topics.kafka.moves import member, send, topic, values
 @pytest.fixture
 def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Stuck calls return when the test is over. Until then they are given up after a second."""
-    monkeypatch.setattr(transactions, "CALL_SECONDS", 0.6)
-    monkeypatch.setattr(transactions, "GRACE_SECONDS", 0.4)
+    monkeypatch.setattr(transactor, "CALL_SECONDS", 0.6)
+    monkeypatch.setattr(transactor, "GRACE_SECONDS", 0.4)
     released = threading.Event()
     yield released
     released.set()
@@ -49,7 +49,7 @@ async def test_a_call_that_never_returns_costs_its_transaction_and_no_more(
     await send(cluster, source, "a")
     consumer, producer = await member(cluster, source), cluster.producer()
     assert await values(consumer, 1) == ["a"]
-    monkeypatch.setattr(transactions, "COMMIT_ATTEMPTS", 1)
+    monkeypatch.setattr(transactor, "COMMIT_ATTEMPTS", 1)
     work = [(target, [SimpleRecord("b")])], consumer, {TopicPartition(source, 0): 1}
     with pytest.raises((BrokerUnavailable, Fenced)):
         await producer.transact(*work)

@@ -19,6 +19,7 @@ from langstream.topics.embedded.rows import RowEncoder, decode_runs, wanted_sche
 from langstream.topics.embedded.schema import (
     COMMIT,
     FILE_NAME,
+    NOTE,
     RECORDS,
     SCHEMA,
     connect,
@@ -30,7 +31,7 @@ from langstream.topics.embedded.settings import EmbeddedConfiguration
 from langstream.topics.embedded.watch import Watch
 from langstream.topics.embedded.worker import Worker
 from langstream.topics.embedded.writer import Entry, Write, Writer
-from langstream.topics.local.log import Append, Bounds, Commit, GroupPosition, Run, Share, Topic, TopicGone
+from langstream.topics.local.log import Append, Bounds, Commit, GroupPosition, Note, Run, Share, Topic, TopicGone
 from langstream.topics.local.signals import Signals
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class EmbeddedLog:
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
-    async def write(self, appends: Sequence[Append], commits: Sequence[Commit]) -> None:
+    async def write(self, appends: Sequence[Append], commits: Sequence[Commit], note: Note | None = None) -> None:
         """Encode here, write in the thread."""
         encoder = RowEncoder()
         entries = [
@@ -161,9 +162,23 @@ class EmbeddedLog:
             Entry(COMMIT, commit.partition, commit.group, commit.member, commit.epoch, commit.offset)
             for commit in commits
         ]
+        if note is not None:
+            entries.append(Entry(NOTE, None, note.publisher, note.epoch, note.batch))
         await self._writer.call(Write(entries))
         self._written_schemas |= schemas
         self.signals.records_changed({self._topic_of[append.partition] for append in appends})
+
+    async def take_over(self, publisher: str) -> tuple[int, str | None]:
+        """One statement."""
+        ((epoch, batch),) = await self._writer.call(
+            lambda connection: rows(
+                connection,
+                "INSERT INTO publishers VALUES (?, 1, NULL) ON CONFLICT DO UPDATE SET epoch = epoch + 1 "
+                "RETURNING epoch, batch",
+                (publisher,),
+            )
+        )
+        return epoch, batch
 
     async def read(self, partition: int, offset: int, max_records: int) -> Sequence[Run]:
         """Fetch in the thread, parse here."""

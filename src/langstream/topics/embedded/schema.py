@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "topics.db"
 APPLICATION_ID: Final = 0x4C535450  # "LSTP"
-VERSION: Final = 1
+VERSION: Final = 2
 OFFSET_BITS: Final = 40
 LAST_OFFSET: Final = (1 << OFFSET_BITS) - 1
 PAGE_SIZE: Final = 8192
@@ -32,6 +32,7 @@ PAGE_SIZE: Final = 8192
 RECORDS: Final = 0
 COMMIT: Final = 1
 SCHEMA: Final = 2
+NOTE: Final = 3
 
 _TABLES: Final = """
 CREATE TABLE topics (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, config TEXT NOT NULL);
@@ -53,6 +54,11 @@ CREATE TABLE removed (partition INTEGER PRIMARY KEY);
 CREATE TABLE changes (kind TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO changes VALUES ('groups', 0), ('topics', 0);
 """
+_PUBLISHERS: Final = """
+CREATE TABLE publishers (name TEXT PRIMARY KEY, epoch INTEGER NOT NULL, batch TEXT) WITHOUT ROWID;
+"""
+_CHANGES: Final = {0: _TABLES + _PUBLISHERS, 1: _PUBLISHERS}
+"""What makes the present tables of those of an earlier version; 0 is an empty file."""
 
 _ENTRY: Final = f"""
 CREATE TEMP VIEW entry AS SELECT NULL AS kind, NULL AS partition, NULL AS a, NULL AS b, NULL AS c, NULL AS d WHERE 0;
@@ -78,6 +84,12 @@ END;
 
 CREATE TEMP TRIGGER entry_schema INSTEAD OF INSERT ON entry WHEN new.kind = {SCHEMA} BEGIN
   INSERT OR IGNORE INTO schemas VALUES (new.a, new.b);
+END;
+
+CREATE TEMP TRIGGER entry_note INSTEAD OF INSERT ON entry WHEN new.kind = {NOTE} BEGIN
+  SELECT raise(ABORT, 'superseded')
+    WHERE NOT EXISTS (SELECT 1 FROM publishers WHERE name = new.a AND epoch = new.b);
+  UPDATE publishers SET batch = new.c WHERE name = new.a;
 END;
 """  # noqa: S608 - numbers defined above
 
@@ -163,8 +175,8 @@ def _create(connection: apsw.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = wal")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(connection, path) == 0:
-            connection.execute(_TABLES)
+        if (before := _version(connection, path)) != VERSION:
+            connection.execute(_CHANGES[before])
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
@@ -183,7 +195,7 @@ def _version(connection: apsw.Connection, path: Path) -> int:
         return 0
     if application != APPLICATION_ID:
         raise BrokerUnavailable(f"{path} is a database of something else; choose another data directory")
-    if version != VERSION:
+    if version != VERSION and version not in _CHANGES:
         raise BrokerUnavailable(
             f"{path} was written by another version of LangStream (format {version}, this one knows {VERSION}); "
             "use that version, or another data directory"

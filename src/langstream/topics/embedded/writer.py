@@ -13,9 +13,9 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from langstream.topics.embedded.rows import MAX_BYTES, MAX_RECORDS
-from langstream.topics.embedded.schema import COMMIT, RECORDS, value
+from langstream.topics.embedded.schema import COMMIT, NOTE, RECORDS, value
 from langstream.topics.embedded.worker import Worker
-from langstream.topics.local.log import Commit, TopicGone, check_offset, fenced
+from langstream.topics.local.log import Commit, TopicGone, check_offset, fenced, superseded
 
 if TYPE_CHECKING:
     import apsw
@@ -153,6 +153,8 @@ def _refusal(connection: apsw.Connection, reason: str, entries: Sequence[Entry])
     ]
     if reason == "fenced":
         return fenced(commits[0].group)
+    if reason == "superseded":
+        return superseded(next(entry.a for entry in entries if entry.kind == NOTE))
     if reason == "offset":
         for commit in commits:
             end = value(connection, "SELECT next FROM partitions WHERE id = ?", (commit.partition,))

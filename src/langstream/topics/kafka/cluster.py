@@ -20,7 +20,8 @@ from langstream.topics.kafka.catalogue import Catalogue
 from langstream.topics.kafka.consumer import KafkaConsumer
 from langstream.topics.kafka.failures import no_news, reason, topic_error
 from langstream.topics.kafka.names import Names
-from langstream.topics.kafka.producer import KafkaProducer
+from langstream.topics.kafka.producer import Encoder, KafkaProducer
+from langstream.topics.kafka.publisher import KafkaPublisher
 from langstream.topics.kafka.reader import KafkaReader
 from langstream.topics.kafka.registry import SchemaRegistry
 from langstream.topics.kafka.schemas import Schemas
@@ -66,7 +67,7 @@ class KafkaCluster:
         self._settings = settings
         self._threads = Threads()
         self._names = Names()
-        self._opened: WeakSet[KafkaConsumer | KafkaReader | KafkaProducer] = WeakSet()
+        self._opened: WeakSet[KafkaConsumer | KafkaReader | KafkaProducer | KafkaPublisher] = WeakSet()
         self._senders: dict[frozenset[tuple[str, str]], Sender] = {}
         self._transactions = False
         self._last_error: KafkaError | None = None
@@ -137,11 +138,26 @@ class KafkaCluster:
         self._opened.add(producer)
         return producer
 
+    def publisher(self, name: str, topic: str, *, options: Mapping[str, Any] | None = None) -> KafkaPublisher:
+        """A publisher. `producer.*` options are properties of its client."""
+        catalogue, _ = self._started()
+        properties = self._settings.producer(options or {})
+        publisher = KafkaPublisher(
+            name,
+            topic,
+            lambda group: self._transactional(properties, f"{self._settings.transactional_id_prefix}-{group}"),
+            lambda group: self._client(Consumer, self._without_membership(group)),
+            Encoder(catalogue, self._schemas),
+            catalogue,
+            self._threads,
+        )
+        self._opened.add(publisher)
+        return publisher
+
     def reader(self, topic: str, position: Position) -> KafkaReader:
         """A reader."""
         catalogue, _ = self._started()
-        properties = self._settings.consumer(READER_GROUP, {})
-        properties.pop("group.instance.id", None)
+        properties = self._without_membership(READER_GROUP)
         make = lambda: self._client(Consumer, properties)  # noqa: E731 - shorter than a function
         reader = KafkaReader(topic, position, make, catalogue, self._schemas.form(topic))
         self._opened.add(reader)
@@ -176,6 +192,12 @@ class KafkaCluster:
             if found.code() == KafkaError._INVALID_ARG:
                 raise ApplicationRefused([Problem(f"The Kafka client refuses its properties: {found.str()}")]) from None
             raise
+
+    def _without_membership(self, group: str) -> dict[str, str]:
+        """For a consumer that joins no group."""
+        properties = self._settings.consumer(group, {})
+        properties.pop("group.instance.id", None)
+        return properties
 
     def _transactional(self, properties: Mapping[str, str], name: str) -> Producer:
         own = {

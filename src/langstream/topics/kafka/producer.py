@@ -28,9 +28,8 @@ class KafkaProducer:
         self._sender = sender
         self._transactions = transactions
         self._catalogue = catalogue
-        self._schemas = schemas
+        self._encoder = Encoder(catalogue, schemas)
         self._preparing = asyncio.Lock()
-        self._turn = 0
         self._closed = False
 
     async def start(self) -> None:
@@ -43,7 +42,7 @@ class KafkaProducer:
             return
         try:
             async with self._preparing:  # a fair lock: what was sent first is first
-                written = await self._sender.write(await self._encoded(topic, records))
+                written = await self._sender.write(await self._encoder.batch(topic, records))
             await asyncio.shield(written)
         except TopicError:
             self._catalogue.forget(topic)
@@ -60,7 +59,7 @@ class KafkaProducer:
         if not isinstance(consumer, KafkaConsumer):
             raise TopicError("outputs and offsets can be committed together only on one cluster")
         claim = consumer.claim(offsets)  # before anything is waited for: later the partition may be owned anew
-        batches = [await self._encoded(topic, records) for topic, records in sends if records]
+        batches = [await self._encoder.batch(topic, records) for topic, records in sends if records]
         try:
             await self._transactions.run(batches, consumer, claim)
         except TopicError:
@@ -78,7 +77,16 @@ class KafkaProducer:
         if self._closed:
             raise RuntimeError("the producer is closed")
 
-    async def _encoded(self, topic: str, records: Sequence[Record]) -> Batch:
+
+class Encoder:
+    """Makes of records what the client takes."""
+
+    def __init__(self, catalogue: Catalogue, schemas: Schemas) -> None:
+        self._catalogue = catalogue
+        self._schemas = schemas
+        self._turn = 0
+
+    async def batch(self, topic: str, records: Sequence[Record]) -> Batch:
         """With the partition for records without a key: the next one for each call."""
         form = self._schemas.form(topic)
         encoded = payloads_of(records) if form is None else payloads(await _formed(form, rows_of(records), records))

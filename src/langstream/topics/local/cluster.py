@@ -17,6 +17,7 @@ from langstream.topics.contract import (
 from langstream.topics.local.consumer import LocalConsumer
 from langstream.topics.local.log import GroupPosition, Log
 from langstream.topics.local.producer import LocalProducer
+from langstream.topics.local.publisher import LocalPublisher
 from langstream.topics.local.reader import LocalReader
 
 REVOKE_TIMEOUT_SECONDS: Final = 10.0
@@ -99,6 +100,11 @@ class LocalCluster:
         """A producer."""
         self._check_started()
         return LocalProducer(self._log)
+
+    def publisher(self, name: str, topic: str, *, options: Mapping[str, Any] | None = None) -> LocalPublisher:
+        """A publisher."""
+        self._check_started()
+        return LocalPublisher(self._log, name, topic)
 
     def reader(self, topic: str, position: Position) -> LocalReader:
         """A reader."""

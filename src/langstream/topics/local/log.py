@@ -48,6 +48,14 @@ class Commit(NamedTuple):
     offset: int
 
 
+class Note(NamedTuple):
+    """The batch that a publisher writes. `epoch` is that of its start."""
+
+    publisher: str
+    epoch: int
+    batch: str
+
+
 class Run(NamedTuple):
     """Rows in order with their offsets."""
 
@@ -121,8 +129,11 @@ class Log(Protocol):
     def forget(self, name: str) -> None:
         """Look the topic up afresh next time."""
 
-    async def write(self, appends: Sequence[Append], commits: Sequence[Commit]) -> None:
+    async def write(self, appends: Sequence[Append], commits: Sequence[Commit], note: Note | None = None) -> None:
         """All of it, or nothing. Raises Fenced, TopicGone."""
+
+    async def take_over(self, publisher: str) -> tuple[int, str | None]:
+        """A new epoch of the publisher, and the batch it wrote last."""
 
     async def read(self, partition: int, offset: int, max_records: int) -> Sequence[Run]:
         """Rows from the offset on, or from the first kept one after it. May be more than `max_records` by a few.
@@ -160,6 +171,13 @@ def fenced(group: str) -> Fenced:
     return Fenced(
         f"consumer group {group}: a partition belongs to another member now, so nothing was committed; "
         "its records are delivered there"
+    )
+
+
+def superseded(publisher: str) -> Fenced:
+    """The error for a batch of a publisher that somebody else has taken over."""
+    return Fenced(
+        f"another process publishes as {publisher} now, so nothing was written. Is the application running twice?"
     )
 
 

@@ -13,15 +13,14 @@ from langstream.records import Record, partition_of
 from langstream.topics.contract import TopicConsumer, TopicPartition
 from langstream.topics.encoding import Row, identity, rows_of
 from langstream.topics.local.consumer import LocalConsumer
-from langstream.topics.local.log import Append, Commit, Log, Topic, TopicGone
+from langstream.topics.local.log import Append, Commit, Log, Note, Topic, TopicGone
 
 
 class LocalProducer:
     """See `TopicProducer`."""
 
     def __init__(self, log: Log) -> None:
-        self._log = log
-        self._turn = 0
+        self._writing = Writing(log)
 
     async def start(self) -> None:
         """Nothing to open."""
@@ -29,7 +28,7 @@ class LocalProducer:
     async def send(self, topic: str, records: Sequence[Record]) -> None:
         """One entry per partition, all or nothing."""
         if records:
-            await self._write([(topic, records)], ())
+            await self._writing.write([(topic, records)])
 
     async def transact(
         self,
@@ -40,20 +39,34 @@ class LocalProducer:
         """Outputs and offsets in one transaction of the log."""
         if not isinstance(consumer, LocalConsumer):
             raise TopicError("outputs and offsets can be committed together only on one broker")
-        await self._write(sends, consumer.commits(offsets))
+        await self._writing.write(sends, consumer.commits(offsets))
         consumer.committed(offsets)
 
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def _write(self, sends: Sequence[tuple[str, Sequence[Record]]], commits: Sequence[Commit]) -> None:
+
+class Writing:
+    """Hands records to a log, divided among partitions."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._turn = 0
+
+    async def write(
+        self,
+        sends: Sequence[tuple[str, Sequence[Record]]],
+        commits: Sequence[Commit] = (),
+        note: Note | None = None,
+    ) -> None:
+        """All of it, or nothing."""
         encoded = [(topic, rows_of(records)) for topic, records in sends if records]
         try:
-            await self._log.write(await self._appends(encoded), commits)
+            await self._log.write(await self._appends(encoded), commits, note)
         except TopicGone:  # deleted, or deleted and created anew since it was looked up: look again, once
             for topic, _ in encoded:
                 self._log.forget(topic)
-            await self._log.write(await self._appends(encoded), commits)
+            await self._log.write(await self._appends(encoded), commits, note)
 
     async def _appends(self, sends: Sequence[tuple[str, list[Row]]]) -> list[Append]:
         return [append for name, rows in sends for append in self._divided(await self._log.topic(name), rows)]

@@ -21,6 +21,7 @@ from langstream.topics.local.log import (
     Claim,
     Commit,
     GroupPosition,
+    Note,
     Run,
     Share,
     Topic,
@@ -28,6 +29,7 @@ from langstream.topics.local.log import (
     check_offset,
     fenced,
     not_found,
+    superseded,
 )
 from langstream.topics.local.signals import Signals
 from langstream.topics.memory.retention import Partition, clean
@@ -69,6 +71,7 @@ class MemoryLog:
         self._partitions: dict[int, Partition] = {}
         self._places: dict[int, tuple[Topic, int]] = {}
         self._groups: dict[tuple[int, str], _Group] = {}
+        self._notes: dict[str, tuple[int, str | None]] = {}
         self._ids = 0
         self._cleaning: asyncio.Task[None] | None = None
 
@@ -142,17 +145,27 @@ class MemoryLog:
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
-    async def write(self, appends: Sequence[Append], commits: Sequence[Commit]) -> None:
+    async def write(self, appends: Sequence[Append], commits: Sequence[Commit], note: Note | None = None) -> None:
         """Check everything, then do everything."""
         for append in appends:
             self._partition(append.partition)
         for commit in commits:
             self._check(commit)
+        if note is not None:
+            if self._notes[note.publisher][0] != note.epoch:
+                raise superseded(note.publisher)
+            self._notes[note.publisher] = note.epoch, note.batch
         for append in appends:
             self._partitions[append.partition].append(list(append.rows))
         for commit in commits:
             self._ownership(commit.group, commit.partition).committed = commit.offset
         self.signals.records_changed({self._places[append.partition][0].id for append in appends})
+
+    async def take_over(self, publisher: str) -> tuple[int, str | None]:
+        """Count the epoch up."""
+        epoch, batch = self._notes.get(publisher, (0, None))
+        self._notes[publisher] = epoch + 1, batch
+        return epoch + 1, batch
 
     async def read(self, partition: int, offset: int, max_records: int) -> Sequence[Run]:
         """One slice."""

@@ -58,6 +58,10 @@ class NoCluster:
         """One that cannot send."""
         return NoProducer()
 
+    def publisher(self, name: str, topic: str, *, options: Mapping[str, Any] | None = None) -> NoReturn:
+        """There is none. Raises NoBroker."""
+        refuse(topic)
+
     def reader(self, topic: str, position: Position) -> NoConnection:
         """One that cannot be started."""
         return NoConnection(topic)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from weakref import WeakSet
 
 import _pulsar
 
+from langstream.errors import TopicError
 from langstream.topics.contract import Capabilities, Position, RevokedCallback
 from langstream.topics.pulsar.admin import PulsarAdmin
 from langstream.topics.pulsar.bridge import outcome
@@ -103,6 +104,10 @@ class PulsarCluster:
         producer = PulsarProducer(self._senders[chosen])
         self._opened.add(producer)
         return producer
+
+    def publisher(self, name: str, topic: str, *, options: Mapping[str, Any] | None = None) -> NoReturn:
+        """The client has no transactions. Raises TopicError."""
+        raise TopicError(f"topic {topic}: the Python client of Pulsar has no transactions, which publishers need")
 
     def reader(self, topic: str, position: Position) -> PulsarReader:
         """A reader."""

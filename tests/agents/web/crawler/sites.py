@@ -130,11 +130,12 @@ class Crawler:
         """What the crawlers are started with."""
         return AgentContext("pages", "app", topics=self, state_directory=self.directory if state else None)
 
-    async def source(self, *sites: Site, **options: Any) -> WebCrawlerSource:
-        """A started crawler."""
+    async def source(self, *sites: Site, written: str | None = None, **options: Any) -> WebCrawlerSource:
+        """A crawler that crawls. `written` is the last batch that is in the output."""
         source = WebCrawlerSource(self.options(*sites, **options), backoff_seconds=0.01)
         self._opened.append(source)
         await source.start(self.context())
+        await source.resume(written)
         return source
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:

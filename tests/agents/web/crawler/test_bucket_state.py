@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langstream.agents.web.crawler.bucket_state import BucketState, StateBucket, parse_commit, write_commit
+from langstream.agents.web.crawler.bucket_state import BucketState, StateBucket
+from langstream.agents.web.crawler.journal import Commit, parse_commit, write_commit
 from langstream.agents.web.crawler.ledger import Delivered, Entry, Kind, Ledger, State
 from langstream.agents.web.crawler.options import check_options
 from langstream.errors import AgentFailed
@@ -65,7 +66,7 @@ async def test_what_the_disk_has_and_the_bucket_has_not_comes_again(
     source = await crawler.source(site, **bucket)
     records = await read_some(source, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(BucketState, "commit", lost)
+        patch.setattr(BucketState, "keep", lost)
         with pytest.raises(ConnectionError):
             await source.commit(records)
     await crawler.close()
@@ -113,6 +114,7 @@ async def test_without_a_directory_a_temporary_one_serves(site: Site, crawler: C
     site.pages["/"] = "x"
     source = WebCrawlerSource(crawler.options(site, **bucket))
     await source.start(crawler.context(state=False))
+    await source.resume(None)
     assert keys(await read_crawl(source), site) == ["/"]
     await source.close()
 
@@ -150,9 +152,16 @@ PAGES = st.none() | st.builds(Delivered, st.binary(), st.none() | TEXT, st.none(
 ENTRIES = st.builds(Entry, st.just(0), TEXT, st.sampled_from(Kind), st.integers(0, 99), st.just(0), st.just(False))
 
 
-@given(st.lists(st.tuples(ENTRIES, st.sampled_from(State), PAGES), max_size=3))
-def test_a_commit_can_be_read_again(settled: list[Any]) -> None:
-    assert parse_commit(write_commit(settled)) == settled
+@given(st.lists(st.tuples(ENTRIES, st.sampled_from(State), PAGES), max_size=3), st.none() | TEXT)
+def test_a_commit_can_be_read_again(settled: list[Any], batch: str | None) -> None:
+    commit = Commit(settled, batch)
+    assert parse_commit(write_commit(commit)) == commit
+
+
+def test_a_commit_of_an_earlier_release_can_be_read() -> None:
+    found = parse_commit(b'[["http://h/",0,1,1,["ab",null,null,["http://h/1"]]]]')
+    page = Delivered(b"\xab", None, None, ("http://h/1",))
+    assert found == Commit([(Entry(0, "http://h/", Kind.PAGE, 1, 0, False), State.DONE, page)])
 
 
 def test_a_serialized_ledger_holds_what_was_not_yet_moved_into_its_file(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ async def test_only_the_first_of_several_replicas_crawls(site: Site, crawler: Cr
     site.pages["/"] = "x"
     source = WebCrawlerSource(crawler.options(site))
     await source.start(AgentContext("pages", "app", state_directory=crawler.directory, replica=1, replicas=2))
+    await source.resume(None)
     assert await rests(source)
     await source.close()
     assert site.requests == []

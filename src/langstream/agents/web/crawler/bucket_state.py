@@ -1,8 +1,10 @@
 """The state of a crawler in an S3 bucket, for places where no disk outlives the process.
 
 A snapshot of the ledger, and after it one small object per commit: what was committed is in the bucket before the
-commit returns. A snapshot is written when a crawl begins or ends and after `max-unflushed-pages` pages; it makes the
-objects before it needless. Objects are numbered and never overwritten, so a second writer is noticed.
+commit returns. A commit that is prepared is written beforehand, with the name of its batch. It holds when another one
+follows it; of the last one, the name tells. A snapshot is written when a crawl begins or ends and after
+`max-unflushed-pages` pages; it makes the objects before it needless. Objects are numbered and never overwritten, so a
+second writer is noticed.
 """
 
 from __future__ import annotations
@@ -11,15 +13,13 @@ import asyncio
 import gzip
 import logging
 import uuid
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
-from langstream.agents.web.crawler.ledger import Delivered, Entry, Kind, Ledger, Settled, State
+from langstream.agents.web.crawler.journal import Commit, parse_commit, write_commit
+from langstream.agents.web.crawler.ledger import Ledger
 from langstream.errors import AgentFailed, ServiceError
 from langstream.services.objects.contract import StoredObject
 from langstream.services.objects.http import Request
@@ -51,7 +51,7 @@ class Stored:
     """What the bucket holds: the last snapshot, and what was committed after it."""
 
     snapshot: bytes | None = None
-    commits: list[list[Settled]] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
 
 
 class BucketState:
@@ -94,11 +94,15 @@ class BucketState:
                 stored.commits.append(parse_commit(data))
         return stored
 
-    async def commit(self, settled: Sequence[Settled], ledger: Ledger) -> None:
-        """Keep a commit that the ledger has made already."""
+    async def keep(self, commit: Commit) -> None:
+        """Write a commit down."""
         async with self._lock:
-            await self._make(JOURNAL, await asyncio.to_thread(_packed, write_commit(settled)))
-            self._since_snapshot += len(settled)
+            await self._make(JOURNAL, await asyncio.to_thread(_packed, write_commit(commit)))
+            self._since_snapshot += len(commit.settled)
+
+    async def committed(self, ledger: Ledger) -> None:
+        """The ledger has made the commit too; now and then it is kept as a whole."""
+        async with self._lock:
             if 0 < self._every <= self._since_snapshot:
                 await self._write_snapshot(ledger)
 
@@ -147,25 +151,6 @@ def restore(place: Path, snapshot: bytes) -> None:
     temporary = place.with_name(f"{place.name}.new")
     temporary.write_bytes(snapshot)
     temporary.replace(place)
-
-
-def write_commit(settled: Sequence[Settled]) -> bytes:
-    """A commit as JSON."""
-    return orjson.dumps([_row(entry, state, page) for entry, state, page in settled])
-
-
-def parse_commit(data: bytes) -> list[Settled]:
-    """A commit of which `write_commit` wrote the JSON."""
-    settled: list[Settled] = []
-    for url, kind, depth, state, page in orjson.loads(data):
-        delivered = None if page is None else Delivered(bytes.fromhex(page[0]), page[1], page[2], tuple(page[3]))
-        settled.append((Entry(0, url, Kind(kind), depth, 0, False), State(state), delivered))
-    return settled
-
-
-def _row(entry: Entry, state: State, page: Delivered | None) -> list[Any]:
-    content = None if page is None else [page.digest.hex(), page.etag, page.modified, page.links]
-    return [entry.url, int(entry.kind), entry.depth, int(state), content]
 
 
 def _number(name: str) -> int:

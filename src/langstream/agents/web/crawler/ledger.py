@@ -195,10 +195,31 @@ class Ledger:
         links = zlib.decompress(row[3]).decode() if row[3] else ""
         return Delivered(row[0], row[1], row[2], tuple(links.split("\n")) if links else ())
 
-    def commit(self, settled: Sequence[Settled]) -> set[str]:
-        """Pages are delivered for good; those without a content are forgotten. On disk when this returns."""
-        sites: set[str] = set()
+    def prepare(self, commit: bytes) -> None:
+        """Keep what is about to be committed, in place of what was kept before. On disk when this returns."""
         with self._transaction(durable=True):
+            self._fact("prepared", commit)
+
+    def prepared(self) -> bytes | None:
+        """What was kept and not committed."""
+        with self._lock:
+            row = self._one("SELECT value FROM facts WHERE name = 'prepared'")
+        return None if row is None else row[0]
+
+    def withdraw(self) -> None:
+        """What was prepared is not going to be committed."""
+        with self._transaction(durable=True):
+            self._run("DELETE FROM facts WHERE name = 'prepared'")
+
+    def commit(self, settled: Sequence[Settled], prepared: bool = False) -> set[str]:
+        """Pages are delivered for good; those without a content are forgotten.
+
+        On disk when this returns. What was `prepared` is there already, and is not kept apart any more.
+        """
+        sites: set[str] = set()
+        with self._transaction(durable=not prepared):
+            if prepared:
+                self._run("DELETE FROM facts WHERE name = 'prepared'")
             for entry, state, page in settled:
                 if page is None:
                     self._run("DELETE FROM delivered WHERE url = ?", entry.url)
@@ -209,7 +230,10 @@ class Ledger:
         return sites
 
     def replay(self, settled: Sequence[Settled], follow: Callable[[Delivered, int], Sequence[str]]) -> None:
-        """Repeat a commit of another ledger. `follow` gives the links of a page at a depth that may be visited."""
+        """Repeat a commit that was prepared, or one of another ledger.
+
+        `follow` gives the links of a page at a depth that may be visited.
+        """
         with self._transaction():
             for entry, state, page in settled:
                 self._add([entry.url], entry.depth, entry.kind, False)

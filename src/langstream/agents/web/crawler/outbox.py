@@ -71,10 +71,10 @@ class Outbox:
         """The deliveries of these records, which stay under way until `done`."""
         return [delivery for record in records if (delivery := self._under_way.get(id(record))) is not None]
 
-    def done(self, deliveries: Sequence[Delivery]) -> None:
+    def done(self, records: Sequence[Record]) -> None:
         """They are written down."""
-        for delivery in deliveries:
-            self._under_way.pop(id(delivery.record), None)
+        for record in records:
+            self._under_way.pop(id(record), None)
         self._changed.set()
 
     async def room(self) -> None:
