@@ -30,6 +30,28 @@ class Site:
         self.unchanged: Counter[str] = Counter()
         """Answers without a body by path: the asker has the page already."""
         self.url = ""
+        self._open = threading.Event()
+        self._open.set()
+        self._most = pages
+        self._counting = threading.Lock()
+
+    def hold(self, most: int) -> None:
+        """Send no more than so many pages in full; whoever asks for another one waits."""
+        self._most = most
+        self._open.clear()
+
+    def go_on(self) -> None:
+        """Nobody waits any more."""
+        self._open.set()
+
+    def send(self, path: str) -> None:
+        """A page is about to be sent in full; may wait."""
+        while True:
+            with self._counting:
+                if self._open.is_set() or sum(self.sent.values()) < self._most:
+                    self.sent[path] += 1
+                    return
+            self._open.wait()
 
     def text(self, number: int) -> str:
         """What a page says, which depends on its version."""
@@ -71,7 +93,7 @@ def serving(site: Site) -> Iterator[Site]:
                 site.unchanged[self.path] += 1
                 self._answer(304, b"", {"ETag": tag})
                 return
-            site.sent[self.path] += 1
+            site.send(self.path)
             self._answer(200, markup.encode(), {"ETag": tag, "Content-Type": "text/html; charset=utf-8"})
 
         def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
@@ -98,6 +120,7 @@ def serving(site: Site) -> Iterator[Site]:
     try:
         yield site
     finally:
+        site.go_on()
         server.shutdown()
         thread.join()
         server.server_close()
