@@ -180,24 +180,22 @@ class SourceIntake:
 
     async def commit(self, finished: Mapping[Tracker, Sequence[Unit]]) -> None:
         """Tell the source, in the order of its records."""
-        for units in finished.values():
-            if left_out := [record for unit in units if unit.abandoned for record in unit.sources]:
-                await self._own(self._source.skipped(left_out))
-            await self._own(self._source.commit([record for unit in units for record in unit.sources]))
+        await self._skip(finished)
+        await self._own(self._source.commit(_sources(finished)))
 
     async def transact(self, finished: Mapping[Tracker, Sequence[Unit]], sends: Sends, producer: TopicProducer) -> None:
         """Prepare, publish, commit. What is repeated keeps the name that it was prepared under."""
         source, publisher = self._source, self._publisher
         assert isinstance(source, PreparedSource)
         assert publisher is not None
+        await self._skip(finished)
         if sends:
             if self._prepared is None or self._prepared[0] is not finished:
-                records = [record for units in finished.values() for unit in units for record in unit.sources]
                 batch = uuid.uuid4().hex
-                await self._own(source.prepare(batch, records))
+                await self._own(source.prepare(batch, _sources(finished)))
                 self._prepared = finished, batch
             await publisher.publish(self._prepared[1], sends)
-        await self.commit(finished)
+        await self._own(source.commit(_sources(finished)))
         self._prepared = None
 
     async def permanent_failure(self, record: Record, error: Exception) -> None:
@@ -213,6 +211,11 @@ class SourceIntake:
         if self._publisher is not None:
             await self._publisher.close()
 
+    async def _skip(self, finished: Mapping[Tracker, Sequence[Unit]]) -> None:
+        units = [unit for finished_units in finished.values() for unit in finished_units if unit.abandoned]
+        if left_out := [record for unit in units for record in unit.sources]:
+            await self._own(self._source.skipped(left_out))
+
     async def _own(self, call: Awaitable[Any]) -> Any:
         try:
             return await call
@@ -223,6 +226,10 @@ class SourceIntake:
             raise AgentFailed(f"agent {self._name}: its work was cancelled from inside") from None
         except BaseException as error:  # sys.exit() is a failure of the agent, not of the process
             raise harmless(error) from error
+
+
+def _sources(finished: Mapping[Tracker, Sequence[Unit]]) -> list[Record]:
+    return [record for units in finished.values() for unit in units for record in unit.sources]
 
 
 class NoIntake:

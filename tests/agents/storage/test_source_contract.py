@@ -75,6 +75,77 @@ async def test_committing_what_somebody_else_deleted_is_fine(bench: SourceBench)
     assert await read_nothing(source)
 
 
+@pytest.mark.parametrize("delete", [False, True])
+async def test_a_batch_that_was_written_before_a_crash_is_committed_after_it(bench: SourceBench, delete: bool) -> None:
+    await filled(bench, "a.txt", "b.txt", "c.txt")
+    source = await bench.source(delete_objects=delete)
+    await source.resume(None)
+    await source.prepare("first", list(await source.read(2)))
+    await bench.stop()
+    source = await bench.source(delete_objects=delete)
+    await source.resume("first")
+    assert await bench.names() == (["c.txt"] if delete else ["a.txt", "b.txt", "c.txt"])
+    records = await read_all(source)
+    assert keys(records) == ["c.txt"]
+    await source.prepare("second", records)
+    await source.commit(records)
+    await bench.stop()
+    source = await bench.source(delete_objects=delete)
+    await source.resume("second")
+    assert await read_nothing(source)
+
+
+@pytest.mark.parametrize("written", [None, "another"])
+async def test_a_batch_that_was_not_written_before_a_crash_comes_again(bench: SourceBench, written: str | None) -> None:
+    await filled(bench, "a.txt", "b.txt")
+    source = await bench.source(delete_objects=True)
+    await source.prepare("first", list(await source.read(2)))
+    await bench.stop()
+    source = await bench.source(delete_objects=True)
+    await source.resume(written)
+    assert await bench.names() == ["a.txt", "b.txt"]
+    assert keys(await read_all(source)) == ["a.txt", "b.txt"]
+
+
+async def test_of_two_batches_prepared_one_after_the_other_the_later_one_counts(bench: SourceBench) -> None:
+    await filled(bench, "a.txt", "b.txt")
+    source = await bench.source()
+    records = list(await source.read(2))
+    await source.prepare("first", records)
+    await source.prepare("second", records[:1])
+    await bench.stop()
+    source = await bench.source()
+    await source.resume("second")
+    assert keys(await read_all(source)) == ["b.txt"]
+
+
+async def test_what_was_left_out_of_a_batch_that_was_written_is_not_deleted(bench: SourceBench) -> None:
+    await filled(bench, "a.txt", "b.txt")
+    source = await bench.source(delete_objects=True)
+    records = list(await source.read(2))
+    await source.skipped(records[:1])
+    await source.prepare("first", records)
+    await bench.stop()
+    source = await bench.source(delete_objects=True)
+    await source.resume("first")
+    assert await read_nothing(source)
+    assert await bench.names() == ["a.txt"]
+
+
+async def test_a_deletion_that_was_written_before_a_crash_is_not_reported_again(bench: SourceBench) -> None:
+    await filled(bench, "a.txt")
+    source = await bench.source(emit_deletions=True)
+    await source.commit(await read_some(source))
+    await bench.remove("a.txt")
+    [gone] = await read_some(source)
+    assert gone.value() is None
+    await source.prepare("gone", [gone])
+    await bench.stop()
+    source = await bench.source(emit_deletions=True)
+    await source.resume("gone")
+    assert await read_nothing(source)
+
+
 async def test_what_was_not_committed_comes_again_after_a_restart(bench: SourceBench) -> None:
     await filled(bench, "a.txt", "b.txt")
     source = await bench.source(delete_objects=True)

@@ -56,7 +56,7 @@ class FileRecords:
 
 
 class FileSource(ObjectSource):
-    """Delivers the files of a folder, at least once each version."""
+    """Delivers the files of a folder; see `ObjectSource`."""
 
     def __init__(self, configuration: FileSourceConfiguration) -> None:
         self._options = configuration

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from langstream.services.objects.contract import Version
 
-__all__ = ["FILE_NAME", "Ledger", "Mark", "Version"]
+__all__ = ["FILE_NAME", "Delivery", "Ledger", "Mark", "Version"]
 
 FILE_NAME = "delivered-files.sqlite"
 _ADDED = {"tag": "TEXT NOT NULL DEFAULT ''", "mark": "TEXT NOT NULL DEFAULT ''"}
@@ -28,6 +30,15 @@ class Mark(StrEnum):
     """To be deleted; the store could not do it yet."""
     SKIPPED = "skipped"
     """Its record failed and was left out: it must stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An object, and the version that was delivered; none for a deletion. A skipped one must stay where it is."""
+
+    name: str
+    version: Version | None
+    skipped: bool = False
 
 
 class Ledger:
@@ -53,6 +64,10 @@ class Ledger:
             if column not in present:
                 self._database.execute(f"ALTER TABLE files ADD COLUMN {column} {kind}")
         self._database.execute("CREATE TABLE IF NOT EXISTS place (name TEXT)")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS prepared (number INTEGER PRIMARY KEY, batch TEXT NOT NULL, path TEXT NOT NULL, "
+            "skipped INTEGER NOT NULL, size INTEGER, modified_ns INTEGER, digest BLOB, tag TEXT)"
+        )
         self.begun_anew = self._belong_to(place)
 
     def _belong_to(self, place: str) -> bool:
@@ -63,6 +78,7 @@ class Ledger:
         self._database.execute("BEGIN IMMEDIATE")
         if row is not None:
             self._database.execute("DELETE FROM files")
+            self._database.execute("DELETE FROM prepared")
         self._database.execute("DELETE FROM place")
         self._database.execute("INSERT INTO place VALUES (?)", (place,))
         self._database.execute("COMMIT")
@@ -81,23 +97,62 @@ class Ledger:
         return {path: Mark(mark) for path, mark in rows}
 
     def record(
-        self, delivered: Mapping[str, Version], removed: Iterable[str] = (), marks: Mapping[str, Mark] | None = None
+        self,
+        delivered: Mapping[str, Version],
+        removed: Iterable[str] = (),
+        marks: Mapping[str, Mark] | None = None,
+        prepared: bool = False,
     ) -> None:
-        """Write down versions, with their marks, and forget objects, in one transaction."""
+        """Write down versions, with their marks, and forget objects; and what was prepared, if that is what these are.
+        One transaction."""
         given = marks or {}
         rows = [
             (path, version.size, version.modified_ns, version.digest, version.tag, given.get(path, Mark.NONE).value)
             for path, version in delivered.items()
         ]
+        with self._transaction():
+            self._database.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in removed])
+            self._database.executemany(
+                "INSERT OR REPLACE INTO files (path, size, modified_ns, digest, tag, mark) VALUES (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+            if prepared:
+                self._database.execute("DELETE FROM prepared")
+
+    def prepare(self, batch: str, deliveries: Sequence[Delivery]) -> None:
+        """Write down what is about to be delivered, in place of what was written down before."""
+        rows = [
+            (batch, each.name, each.skipped, version.size, version.modified_ns, version.digest, version.tag)
+            if (version := each.version) is not None
+            else (batch, each.name, each.skipped, None, None, None, None)
+            for each in deliveries
+        ]
+        with self._transaction():
+            self._database.execute("DELETE FROM prepared")
+            self._database.executemany(
+                "INSERT INTO prepared (batch, path, skipped, size, modified_ns, digest, tag) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def prepared(self, batch: str | None) -> list[Delivery]:
+        """What was about to be delivered as that batch. What was prepared as another one is forgotten."""
+        with self._transaction():
+            self._database.execute("DELETE FROM prepared WHERE batch IS NOT ?", (batch,))
+            rows = self._database.execute(
+                "SELECT path, skipped, size, modified_ns, digest, tag FROM prepared ORDER BY number"
+            ).fetchall()
+        return [
+            Delivery(path, None if size is None else Version(size, modified, digest, tag), bool(skipped))
+            for path, skipped, size, modified, digest, tag in rows
+        ]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                self._database.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in removed])
-                self._database.executemany(
-                    "INSERT OR REPLACE INTO files (path, size, modified_ns, digest, tag, mark) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
-                    rows,
-                )
+                yield
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise

@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
-from langstream.agents.storage.ledger import Ledger, Mark
+from langstream.agents.storage.ledger import Delivery, Ledger, Mark
 from langstream.agents.storage.looking import Looking
 from langstream.agents.storage.place import Place, Read, Share, within
 from langstream.agents.storage.policy import Policy
 from langstream.agents.storage.tracking import Tracking
 from langstream.errors import AgentFailed, ServiceError
 from langstream.records import Record, SimpleRecord
-from langstream.sdk.contract import AgentContext, Source
+from langstream.sdk.contract import AgentContext, PreparedSource
 from langstream.services.objects.contract import Content, Version
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,9 @@ class Records(Protocol):
         """The record, for a topic of its own, of an object that is gone."""
 
 
-class ObjectSource(Source):
-    """Delivers the objects of a place, at least once each version. `identity` is what the ledger belongs to."""
+class ObjectSource(PreparedSource):
+    """Delivers the objects of a place: each version once, or at least once where the broker has no transactions, or the
+    agent no disk. `identity` is what the ledger belongs to."""
 
     def __init__(
         self, place: Place, records: Records, policy: Policy, labels: Mapping[str, str], identity: str = ""
@@ -61,6 +62,7 @@ class ObjectSource(Source):
         self._marks: dict[str, Mark] = {}
         self._skipped: set[int] = set()
         self._being_deleted: set[str] = set()
+        self._prepared = False
         self._look = Looking(place, policy, self._known, self._being_deleted)
         self._changed = asyncio.Event()
         self._committed = asyncio.Event()
@@ -107,17 +109,37 @@ class ObjectSource(Source):
         """These records failed and are left out: their objects must not be deleted."""
         self._skipped.update(id(record) for record in records)
 
+    async def resume(self, written: str | None) -> None:
+        """Commit what the process before could not, if it was written."""
+        assert self._ledger is not None
+        if deliveries := await asyncio.to_thread(self._ledger.prepared, written):
+            await self._settle(deliveries, prepared=True)
+
+    async def prepare(self, batch: str, records: Sequence[Record]) -> None:
+        """Write down what `commit` will."""
+        assert self._ledger is not None
+        found = [(self._known.find(record), id(record) in self._skipped) for record in records]
+        deliveries = [Delivery(each.name, each.version, skipped) for each, skipped in found if each is not None]
+        await asyncio.to_thread(self._ledger.prepare, batch, deliveries)
+        self._prepared = True
+
     async def commit(self, records: Sequence[Record]) -> None:
         """Write the objects into the ledger; delete them where that is asked for."""
+        found = [(self._known.settle(record), id(record) in self._skipped) for record in records]
+        deliveries = [Delivery(each.name, each.version, skipped) for each, skipped in found if each is not None]
+        self._skipped.difference_update(map(id, records))
+        prepared, self._prepared = self._prepared, False
+        await self._settle(deliveries, prepared)
+        self._committed.set()
+
+    async def _settle(self, deliveries: Sequence[Delivery], prepared: bool) -> None:
+        """The last delivery of an object counts."""
         delivered: dict[str, Version] = {}
         removed: set[str] = set()
         marks: dict[str, Mark] = {}
-        for record in records:
-            delivery = self._known.settle(record)
-            if delivery is None:
-                continue
+        for delivery in deliveries:
             marks.pop(delivery.name, None)
-            if id(record) in self._skipped:
+            if delivery.skipped:
                 marks[delivery.name] = Mark.SKIPPED
             if delivery.version is None:
                 removed.add(delivery.name)
@@ -125,9 +147,7 @@ class ObjectSource(Source):
             else:
                 delivered[delivery.name] = delivery.version
                 removed.discard(delivery.name)
-        self._skipped.difference_update(map(id, records))
-        await self._keep_or_delete(delivered, removed, marks)
-        self._committed.set()
+        await self._keep_or_delete(delivered, removed, marks, prepared)
 
     async def permanent_failure(self, record: Record, error: Exception) -> None:
         """The object stays out of the ledger and comes again after a restart; the node stops."""
@@ -230,13 +250,15 @@ class ObjectSource(Source):
 
     # --- committing -------------------------------------------------------------------------------------------------
 
-    async def _keep_or_delete(self, delivered: dict[str, Version], removed: set[str], marks: dict[str, Mark]) -> None:
+    async def _keep_or_delete(
+        self, delivered: dict[str, Version], removed: set[str], marks: dict[str, Mark], prepared: bool = False
+    ) -> None:
         names = set(delivered)
         self._being_deleted |= names
         try:
             if self._policy.delete:
                 await self._delete(delivered, removed, marks)
-            await self._record(delivered, removed, marks)
+            await self._record(delivered, removed, marks, prepared)
         finally:
             self._being_deleted -= names
 
@@ -265,12 +287,14 @@ class ObjectSource(Source):
         if self._policy.delete:
             await self._keep_or_delete(doomed, set(), {})
 
-    async def _record(self, delivered: Mapping[str, Version], removed: set[str], marks: Mapping[str, Mark]) -> None:
+    async def _record(
+        self, delivered: Mapping[str, Version], removed: set[str], marks: Mapping[str, Mark], prepared: bool = False
+    ) -> None:
         assert self._ledger is not None
         if not delivered and not removed:
             return
         kept = {name: mark for name, mark in marks.items() if name in delivered}
-        await asyncio.to_thread(self._ledger.record, delivered, removed, kept)
+        await asyncio.to_thread(self._ledger.record, delivered, removed, kept, prepared)
         self._known.delivered.update(delivered)
         for name in (*delivered, *removed):
             self._marks.pop(name, None)

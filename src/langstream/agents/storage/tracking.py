@@ -10,7 +10,7 @@ from langstream.services.objects.contract import Version
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class UnderWay:
     """A record under way: the object it came from; no version for a deletion."""
 
     record: Record
@@ -24,7 +24,7 @@ class Tracking:
     def __init__(self) -> None:
         self.delivered: dict[str, Version] = {}
         self.bytes_under_way = 0
-        self._under_way: dict[int, Delivery] = {}
+        self._under_way: dict[int, UnderWay] = {}
         self._latest: dict[str, Version | None] = {}  # the newest version under way of every object
 
     def __len__(self) -> int:
@@ -32,11 +32,15 @@ class Tracking:
 
     def begin(self, record: Record, name: str, version: Version | None) -> None:
         """The record is on its way."""
-        self._under_way[id(record)] = Delivery(record, name, version)
+        self._under_way[id(record)] = UnderWay(record, name, version)
         self._latest[name] = version
         self.bytes_under_way += version.size if version is not None else 0
 
-    def settle(self, record: Record) -> Delivery | None:
+    def find(self, record: Record) -> UnderWay | None:
+        """The delivery of a record that is under way."""
+        return self._under_way.get(id(record))
+
+    def settle(self, record: Record) -> UnderWay | None:
         """The record is no longer under way; None if it never was."""
         delivery = self._under_way.pop(id(record), None)
         if delivery is None:
