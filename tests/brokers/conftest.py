@@ -58,7 +58,7 @@ def _on_kafka(bootstrap: str) -> Callable[[Path], TopicCluster]:
     return open_in
 
 
-def _on_pulsar(server: Any) -> Callable[[Path], TopicCluster]:
+def on_pulsar(server: Any) -> Callable[[Path], TopicCluster]:
     """Members look for changes of their group five times a second, for the sake of quick tests."""
     tenant, _, namespace = NAMESPACE.partition("/")
     configuration = {
@@ -92,7 +92,7 @@ class Bench:
         self._directory = directory
         self._clusters: list[TopicCluster] = []
         self._names = 0
-        self._mark = uuid.uuid4().hex[:8]
+        self.mark = uuid.uuid4().hex[:8]
         """Tests that share a broker do not meet: neither topics nor groups of one are seen by another."""
         self.cluster: TopicCluster
 
@@ -111,7 +111,7 @@ class Bench:
     async def topic(self, partitions: int = 1, **config: Any) -> str:
         """A new topic; settings are written with underscores."""
         self._names += 1
-        name = f"topic-{self._mark}-{self._names}"
+        name = f"topic-{self.mark}-{self._names}"
         settings = {key.replace("_", "."): value for key, value in config.items()}
         await self.cluster.admin.create(TopicSpec(name, partitions, settings))
         return name
@@ -134,7 +134,7 @@ class Bench:
         cluster: TopicCluster | None = None,
     ) -> TopicConsumer:
         """A started member."""
-        consumer = (cluster or self.cluster).consumer(topic, f"{group}-{self._mark}", on_revoked=on_revoked)
+        consumer = (cluster or self.cluster).consumer(topic, f"{group}-{self.mark}", on_revoked=on_revoked)
         await consumer.start()
         return consumer
 
@@ -189,7 +189,7 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     if chosen.name == "kafka":
         return replace(chosen, open=_on_kafka(request.getfixturevalue("kafka_server").bootstrap))
     if chosen.name == "pulsar":
-        return replace(chosen, open=_on_pulsar(request.getfixturevalue("pulsar_server")))
+        return replace(chosen, open=on_pulsar(request.getfixturevalue("pulsar_server")))
     return chosen
 
 

@@ -117,17 +117,63 @@ def test_options_without_meaning_are_told_and_left_out(caplog: pytest.LogCapture
     assert consumer_options({"consumer.recieverQueueSize": 7}) == ConsumerOptions()
     assert "receiverQueueSize" in caplog.text
     caplog.clear()
-    assert consumer_options({"consumer.subscriptionType": "Shared"}) == ConsumerOptions()
+    assert consumer_options({"consumer.consumerName": "mine"}) == ConsumerOptions()
     assert "decided by LangStream" in caplog.text
     caplog.clear()
     consumer_options({"consumer.subscriptionName": "mine"})
     assert not caplog.text
 
 
-@pytest.mark.parametrize("name", ["compressionType", "sendTimeoutMs", "batchingMaxMessages"])
+@pytest.mark.parametrize("name", ["compressionType", "sendTimeoutMs", "batchingMaxMessages", "batcherBuilder"])
 def test_wrong_values_of_options_are_refused(name: str) -> None:
     with pytest.raises(ApplicationRefused, match=name):
         producer_options({f"producer.{name}": "much"})
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("Exclusive", "Exclusive"),
+        ("key-shared", "Key_Shared"),
+        ("Key_Shared", "Key_Shared"),
+        ("KEYSHARED", "Key_Shared"),
+        (" shared ", "Shared"),
+    ],
+)
+def test_subscription_types_are_found_however_they_are_written(given: str, found: str) -> None:
+    assert consumer_options({"consumer.subscriptionType": given}).subscription == found
+
+
+@pytest.mark.parametrize(("given", "hint"), [("Failover", "take each other's partitions over"), ("keys", "Key_Shared")])
+def test_other_subscription_types_are_refused(given: str, hint: str) -> None:
+    with pytest.raises(ApplicationRefused, match=f"'subscriptionType' is '{given}'(.|\n)*Exclusive(.|\n)*{hint}"):
+        consumer_options({"consumer.subscriptionType": given})
+
+
+def test_members_that_share_partitions_read_little_ahead() -> None:
+    assert consumer_options({"consumer.subscriptionType": "Shared"}).receiver_queue_size == 200
+    assert consumer_options(
+        {"consumer.subscriptionType": "Shared", "consumer.receiverQueueSize": 7}
+    ) == ConsumerOptions(receiver_queue_size=7, subscription="Shared")
+
+
+def test_members_that_share_partitions_cannot_read_them_compacted() -> None:
+    with pytest.raises(ApplicationRefused, match=r"'readCompacted' does not go with 'subscriptionType' Key_Shared"):
+        consumer_options({"consumer.subscriptionType": "key-shared", "consumer.readCompacted": True})
+
+
+@pytest.mark.parametrize(
+    ("options", "per_key"),
+    [
+        ({}, False),
+        ({"consumer.subscriptionType": "Shared"}, False),
+        ({"consumer.subscriptionType": "key-shared"}, True),
+        ({"producer.batcherBuilder": "key_based"}, True),
+        ({"producer.batcherBuilder": "DEFAULT", "consumer.subscriptionType": "Key_Shared"}, False),
+    ],
+)
+def test_batches_are_kept_per_key_where_keys_choose_the_member(options: dict[str, Any], per_key: bool) -> None:
+    assert producer_options({"producer.batchingEnabled": True, **options}).batch_per_key == per_key
 
 
 # --- policies -------------------------------------------------------------------------------------------------------

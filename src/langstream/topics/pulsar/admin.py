@@ -13,6 +13,7 @@ from langstream.topics.contract import TopicDescription, TopicPartition, TopicSp
 from langstream.topics.local.log import GroupPosition
 from langstream.topics.pulsar.backlog import entries, entries_after, marked, records_per_entry
 from langstream.topics.pulsar.catalogue import Catalogue, Known
+from langstream.topics.pulsar.options import EXCLUSIVE
 from langstream.topics.pulsar.policies import DEFAULT_RETENTION, KEPT, Policies, described, policies_of
 from langstream.topics.pulsar.position import offset_of
 from langstream.topics.pulsar.rest import RestError
@@ -114,8 +115,11 @@ class PulsarAdmin:
                 if not subscription.get("isDurable", True):
                     continue
                 ledger, entry = marked(ledgers, group)
-                lag = round(entries_after(ledgers, ledger, entry) * records_per_entry(ledgers, stats[number]))
-                owner = next((each.get("consumerName") for each in subscription.get("consumers", ())), None)
+                behind = entries_after(ledgers, ledger, entry)
+                if subscription.get("type", EXCLUSIVE) != EXCLUSIVE:  # some of those behind may be acknowledged
+                    behind = min(behind, int(subscription.get("msgBacklog") or 0))
+                lag = round(behind * records_per_entry(ledgers, stats[number]))
+                owner = ", ".join(str(each.get("consumerName")) for each in subscription.get("consumers", ())) or None
                 committed = offset_of(ledger, entry) + 1 if entry >= 0 else offset_of(max(0, ledger), 0)
                 found.append(GroupPosition(group, TopicPartition(topic, number), committed, lag, owner))
         return sorted(found, key=lambda position: (position.group, position.partition))

@@ -12,7 +12,7 @@ from langstream.topics.local.buffer import Buffer
 from langstream.topics.local.log import Run
 from langstream.topics.pulsar.bridge import ignore, outcome
 from langstream.topics.pulsar.position import entry_of
-from langstream.topics.pulsar.pump import Pump
+from langstream.topics.pulsar.pump import MOST_RECORDS, Pump
 from langstream.topics.pulsar.schemas import Versions
 from langstream.topics.pulsar.wire import Arrived
 
@@ -33,15 +33,22 @@ class Stream:
         self.failed = False
         self._wake = wake
         self._broken = broken
-        self._sizes: deque[tuple[int, int]] = deque()
+        self._sizes: deque[int] = deque()
         self._ids: deque[tuple[int, Any]] = deque()
         self._client: Any = None
         self._pump: Pump | None = None
 
-    def open(self, client: Any, receive: Callable[[int], Any], versions: Versions, name: str) -> None:
-        """Begin to receive."""
+    def open(
+        self,
+        client: Any,
+        receive: Callable[[int], Any],
+        versions: Versions,
+        name: str,
+        most_records: int = MOST_RECORDS,
+    ) -> None:
+        """Begin to receive, at most so many records before others are taken."""
         self._client = client
-        self._pump = Pump(receive, versions, self.arrive, self._fail, name)
+        self._pump = Pump(receive, versions, self.arrive, self._fail, name, most_records)
         self._pump.start()
 
     def _fail(self, error: Exception) -> None:
@@ -56,25 +63,30 @@ class Stream:
 
     def arrive(self, batch: Arrived) -> None:
         """Append. After a reconnection the broker repeats what was not acknowledged; we have that already."""
-        start = bisect_left(batch.offsets, self.buffer.position)
-        if start and self._pump is not None:
-            self._pump.taken(start, sum(batch.sizes[:start]))
-        if start == len(batch.offsets):
+        new = self._new(batch)
+        repeated = len(batch.offsets) - len(new.offsets)
+        if repeated and self._pump is not None:
+            self._pump.taken(repeated, sum(batch.sizes) - sum(new.sizes))
+        if not new.offsets:
             return
-        run = Run(batch.offsets[start:], batch.rows[start:])
-        self.buffer.add([run])
-        self.waiting += len(run.offsets)
-        self._sizes.extend(zip(run.offsets, batch.sizes[start:], strict=True))
-        self._ids.extend(zip(run.offsets, batch.ids[start:], strict=True))
-        self.entry = entry_of(run.offsets[-1])
+        self.buffer.add(_growing(new))
+        self.waiting += len(new.offsets)
+        self._sizes.extend(new.sizes)
+        self._ids.extend(zip(new.offsets, new.ids, strict=True))
+        self.entry = entry_of(new.offsets[-1])
         self._wake()
+
+    def _new(self, batch: Arrived) -> Arrived:
+        """Of a batch in order, what comes after the last that arrived."""
+        start = bisect_left(batch.offsets, self.buffer.position)
+        return batch.pick(range(start, len(batch.offsets))) if start else batch
 
     def take(self, max_records: int) -> list[Fetched]:
         """The next records, at most so many; there is room for more then."""
         fetched = self.buffer.take(max_records)
         count = sum(len(run.offsets) for run in fetched)
         if count and self._pump is not None:
-            size = sum(self._sizes.popleft()[1] for _ in range(count))
+            size = sum(self._sizes.popleft() for _ in range(count))
             self.waiting -= count
             self._pump.taken(count, size)
         return fetched
@@ -104,6 +116,16 @@ class Stream:
     def unreleased(self) -> int:
         """Records that arrived and were not released."""
         return len(self._ids)
+
+
+def _growing(batch: Arrived) -> list[Run]:
+    """The batch in runs whose offsets grow: what is delivered again may lie before what came already."""
+    offsets = batch.offsets
+    starts = [0, *(index for index in range(1, len(offsets)) if offsets[index] <= offsets[index - 1])]
+    return [
+        Run(offsets[start:stop], batch.rows[start:stop])
+        for start, stop in zip(starts, [*starts[1:], len(offsets)], strict=True)
+    ]
 
 
 class Claim(Stream):

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import _pulsar
 
-from langstream.topics.pulsar.options import ConsumerOptions, ProducerOptions, number
+from langstream.topics.pulsar.options import EXCLUSIVE, KEY_SHARED, SHARED, ConsumerOptions, ProducerOptions, number
 from langstream.topics.pulsar.schemas import Form
 from langstream.topics.pulsar.security import Credentials, Tls
+
+_TYPES: Final = {
+    EXCLUSIVE: _pulsar.ConsumerType.Exclusive,
+    KEY_SHARED: _pulsar.ConsumerType.KeyShared,
+    SHARED: _pulsar.ConsumerType.Shared,
+}
 
 
 def client_configuration(properties: Mapping[str, Any], login: Credentials, tls: Tls) -> Any:
@@ -38,15 +44,21 @@ def client_configuration(properties: Mapping[str, Any], login: Credentials, tls:
 
 
 def consumer_configuration(options: ConsumerOptions, compacted: bool, member: str) -> Any:
-    """For the owner of a partition."""
+    """For a member of a group, on one partition."""
     configuration = _pulsar.ConsumerConfiguration()
-    configuration.consumer_type(_pulsar.ConsumerType.Exclusive)
+    configuration.consumer_type(_TYPES[options.subscription])
+    if options.subscription == KEY_SHARED:
+        policy = _pulsar.KeySharedPolicy()
+        policy.set_key_shared_mode(_pulsar.KeySharedMode.AutoSplit)
+        policy.set_allow_out_of_order_delivery(False)
+        configuration.key_shared_policy(policy)
     configuration.consumer_name(member)
     position = _pulsar.InitialPosition
     configuration.subscription_initial_position(position.Latest if options.latest else position.Earliest)
     configuration.receiver_queue_size(options.receiver_queue_size)
     configuration.batch_index_ack_enabled(True)
-    configuration.read_compacted(compacted or options.read_compacted)
+    if options.subscription == EXCLUSIVE:  # the brokers keep compacted topics for those who read everything
+        configuration.read_compacted(compacted or options.read_compacted)
     return configuration
 
 
@@ -57,6 +69,8 @@ def producer_configuration(options: ProducerOptions, form: Form | None) -> Any:
     if options.batching:
         configuration.batching_max_publish_delay_ms(options.batch_delay_ms)
         configuration.batching_max_messages(options.batch_messages)
+        if options.batch_per_key:
+            configuration.batching_type(_pulsar.BatchingType.KeyBased)
     else:
         configuration.chunking_enabled(options.chunking)
     configuration.send_timeout_millis(options.send_timeout_ms)

@@ -19,13 +19,14 @@ from langstream.topics.pulsar.clients import client_configuration, producer_conf
 from langstream.topics.pulsar.consumer import PulsarConsumer
 from langstream.topics.pulsar.group import Signals
 from langstream.topics.pulsar.names import Namespace
-from langstream.topics.pulsar.options import ProducerOptions, consumer_options, producer_options
+from langstream.topics.pulsar.options import EXCLUSIVE, ProducerOptions, consumer_options, producer_options
 from langstream.topics.pulsar.producer import PulsarProducer
 from langstream.topics.pulsar.reader import PulsarReader
 from langstream.topics.pulsar.rest import Rest
 from langstream.topics.pulsar.schemas import Form, Versions, form_of
 from langstream.topics.pulsar.sender import Sender
 from langstream.topics.pulsar.settings import ClusterSettings
+from langstream.topics.pulsar.shared import SharedPulsarConsumer
 
 CLOSE_SECONDS: Final = 15.0
 
@@ -41,7 +42,7 @@ class PulsarCluster:
         self._catalogue = Catalogue(self._rest, Namespace(settings.tenant, settings.namespace))
         self._admin = PulsarAdmin(self._catalogue, settings.retention, self._gone)
         self._signals = Signals()
-        self._opened: WeakSet[PulsarConsumer | PulsarReader | PulsarProducer] = WeakSet()
+        self._opened: WeakSet[PulsarConsumer | SharedPulsarConsumer | PulsarReader | PulsarProducer] = WeakSet()
         self._senders: dict[ProducerOptions, Sender] = {}
         self._client: Any = None
 
@@ -76,18 +77,15 @@ class PulsarCluster:
         *,
         options: Mapping[str, Any] | None = None,
         on_revoked: RevokedCallback | None = None,
-    ) -> PulsarConsumer:
-        """A new member. `consumer.*` options are properties of its clients."""
-        consumer = PulsarConsumer(
-            topic,
-            group,
-            self,
-            self._catalogue,
-            self._signals,
-            consumer_options(options or {}),
-            self._settings.interval,
-            on_revoked,
-        )
+    ) -> PulsarConsumer | SharedPulsarConsumer:
+        """A new member. `consumer.*` options are properties of its clients, and choose how members share the topic."""
+        chosen = consumer_options(options or {})
+        interval = self._settings.interval
+        consumer: PulsarConsumer | SharedPulsarConsumer
+        if chosen.subscription == EXCLUSIVE:
+            consumer = PulsarConsumer(topic, group, self, self._catalogue, self._signals, chosen, interval, on_revoked)
+        else:
+            consumer = SharedPulsarConsumer(topic, group, self, self._catalogue, self._signals, chosen, interval)
         self._opened.add(consumer)
         return consumer
 

@@ -16,6 +16,7 @@ import _pulsar
 
 from langstream.topics.pulsar.bridge import answer, ignore, outcome
 from langstream.topics.pulsar.names import membership_prefix, shows_member
+from langstream.topics.pulsar.options import EXCLUSIVE
 from langstream.topics.pulsar.schemas import Versions
 
 
@@ -25,20 +26,25 @@ class View:
 
     members: tuple[str, ...]
     owners: Mapping[int, str]
+    other_type: str = ""
+    """How somebody else attaches the group's subscription, if it is not by exclusive consumers."""
 
 
 def view(stats: Mapping[int, Mapping[str, Any]], group: str) -> View:
     """The group as the statistics of the topic show it."""
     joined: list[tuple[str, str]] = []
     owners: dict[int, str] = {}
+    other_type = ""
     for number, part in stats.items():
         for name, subscription in part.get("subscriptions", {}).items():
             consumers = subscription.get("consumers") or ()
             if name == group and consumers:
                 owners[number] = str(consumers[0].get("consumerName", ""))
+                if subscription.get("type", EXCLUSIVE) != EXCLUSIVE:
+                    other_type = str(subscription["type"])
             elif number == 0 and shows_member(name, group):
                 joined += [(str(each.get("connectedSince")), str(each.get("consumerName"))) for each in consumers]
-    return View(tuple(name for _, name in sorted(joined)), owners)
+    return View(tuple(name for _, name in sorted(joined)), owners, other_type)
 
 
 class Attaching(Protocol):

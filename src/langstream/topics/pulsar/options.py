@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,19 +25,29 @@ _WITHOUT_MEANING: Final = frozenset({
     "proxyProtocol", "description",
 })  # fmt: skip
 """What Java clients know and this one does not need."""
-_CONSUMER: Final = frozenset({"subscriptionInitialPosition", "receiverQueueSize", "readCompacted", "auto.offset.reset"})
+_CONSUMER: Final = frozenset({
+    "subscriptionType", "subscriptionInitialPosition", "receiverQueueSize", "readCompacted", "auto.offset.reset",
+})  # fmt: skip
 _PRODUCER: Final = frozenset({
     "batchingEnabled", "batchingMaxPublishDelayMicros", "batchingMaxMessages", "chunkingEnabled", "sendTimeoutMs",
-    "compressionType",
+    "batcherBuilder", "compressionType",
 })  # fmt: skip
 _MANAGED: Final = frozenset({
-    "topicNames", "topicName", "subscriptionType", "consumerName", "producerName", "topicsPattern", "schema",
+    "topicNames", "topicName", "consumerName", "producerName", "topicsPattern", "schema",
     "messageRoutingMode", "hashingScheme", "blockIfQueueFull", "ackTimeoutMillis", "acknowledgementsGroupTimeMicros",
     "batchIndexAckEnabled", "accessMode", "negativeAckRedeliveryDelayMicros", "deadLetterPolicy", "cryptoKeyReader",
 })  # fmt: skip
 """What is decided by LangStream, since its promises depend on it."""
 _NAMES_OF_GROUPS: Final = frozenset({"subscriptionName", "group.id"})
 """By these the planner has named the group."""
+EXCLUSIVE: Final = "Exclusive"
+KEY_SHARED: Final = "Key_Shared"
+SHARED: Final = "Shared"
+SUBSCRIPTIONS: Final = (EXCLUSIVE, KEY_SHARED, SHARED)
+"""As Pulsar writes them."""
+SHARED_QUEUE: Final = 200
+"""What one member has read ahead, the others do not get."""
+BATCHERS: Final = ("DEFAULT", "KEY_BASED")
 COMPRESSION: Final = ("NONE", "LZ4", "ZLIB", "ZSTD", "SNAPPY")
 
 _log = logging.getLogger(__name__)
@@ -45,11 +55,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ConsumerOptions:
-    """Of those who own partitions."""
+    """Of members of groups."""
 
     latest: bool = False
     receiver_queue_size: int = 1_000
     read_compacted: bool = False
+    subscription: str = EXCLUSIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,7 @@ class ProducerOptions:
     batching: bool = False
     batch_delay_ms: int = 2
     batch_messages: int = 1_000
+    batch_per_key: bool = False
     chunking: bool = True
     send_timeout_ms: int = 30_000
     compression: str = "NONE"
@@ -82,27 +94,30 @@ def consumer_options(options: Mapping[str, Any]) -> ConsumerOptions:
     """The `consumer.*` options of a topic. Raises ApplicationRefused for wrong values."""
     given = _side(options, "consumer.", _CONSUMER)
     latest = str(given.get("subscriptionInitialPosition", given.get("auto.offset.reset", ""))).lower() == "latest"
-    queue = number(given, "receiverQueueSize", _CONSUMER_DEFAULTS.receiver_queue_size)
-    return ConsumerOptions(latest, max(1, queue), _true(given.get("readCompacted")))
+    subscription = _subscription(given.get("subscriptionType"))
+    usual = _CONSUMER_DEFAULTS.receiver_queue_size if subscription == EXCLUSIVE else SHARED_QUEUE
+    compacted = _true(given.get("readCompacted"))
+    if compacted and subscription != EXCLUSIVE:
+        raise ApplicationRefused(
+            [
+                Problem(
+                    f"the Pulsar property 'readCompacted' does not go with 'subscriptionType' {subscription}",
+                    hint=f"Only a member that owns its partitions can read them compacted: choose {EXCLUSIVE}.",
+                )
+            ]
+        )
+    return ConsumerOptions(latest, max(1, number(given, "receiverQueueSize", usual)), compacted, subscription)
 
 
 def producer_options(options: Mapping[str, Any]) -> ProducerOptions:
     """The `producer.*` options of a topic. Raises ApplicationRefused for wrong values."""
     given = _side(options, "producer.", _PRODUCER)
-    compression = str(given.get("compressionType", _PRODUCER_DEFAULTS.compression)).upper()
-    if compression not in COMPRESSION:
-        raise ApplicationRefused(
-            [
-                Problem(
-                    f"the Pulsar property 'compressionType' is {given['compressionType']!r}",
-                    hint=f"Expected one of {', '.join(COMPRESSION)}.",
-                )
-            ]
-        )
+    compression = _choice(given, "compressionType", COMPRESSION)
     delay = number(given, "batchingMaxPublishDelayMicros", _PRODUCER_DEFAULTS.batch_delay_ms * 1_000)
     return ProducerOptions(
         batching=_true(given.get("batchingEnabled")),
         batch_delay_ms=max(1, delay // 1_000),
+        batch_per_key=_batch_per_key(given, options),
         batch_messages=max(1, number(given, "batchingMaxMessages", _PRODUCER_DEFAULTS.batch_messages)),
         chunking=_true(given.get("chunkingEnabled", True)),
         send_timeout_ms=max(1, number(given, "sendTimeoutMs", _PRODUCER_DEFAULTS.send_timeout_ms)),
@@ -121,6 +136,35 @@ def number(properties: Mapping[str, Any], name: str, otherwise: int) -> int:
         raise ApplicationRefused(
             [Problem(f"the Pulsar property '{name}' is {given!r}", hint="Expected a whole number.")]
         ) from None
+
+
+def _subscription(given: Any) -> str:
+    """The type, however it is written."""
+    plain = {kind.replace("_", "").lower(): kind for kind in SUBSCRIPTIONS}
+    wanted = str(EXCLUSIVE if given is None else given).replace("-", "").replace("_", "").strip().lower()
+    if wanted in plain:
+        return plain[wanted]
+    hint = f"Expected one of {', '.join(SUBSCRIPTIONS)}."
+    if wanted == "failover":
+        hint += f" With {EXCLUSIVE}, members take each other's partitions over by themselves."
+    raise ApplicationRefused([Problem(f"the Pulsar property 'subscriptionType' is {given!r}", hint=hint)])
+
+
+def _batch_per_key(given: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+    """A batch goes to one member as a whole, so where keys choose the member it must not mix them."""
+    if given.get("batcherBuilder") is None:
+        return _subscription(options.get("consumer.subscriptionType")) == KEY_SHARED
+    return _choice(given, "batcherBuilder", BATCHERS) == "KEY_BASED"
+
+
+def _choice(given: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
+    """One of the choices, the first unless something is given. Raises ApplicationRefused for others."""
+    chosen = str(given.get(name, choices[0])).upper()
+    if chosen not in choices:
+        raise ApplicationRefused(
+            [Problem(f"the Pulsar property '{name}' is {given[name]!r}", hint=f"Expected one of {', '.join(choices)}.")]
+        )
+    return chosen
 
 
 def _side(options: Mapping[str, Any], prefix: str, known: frozenset[str]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Pump:
         deliver: Callable[[Arrived], None],
         broken: Callable[[Exception], None],
         name: str,
+        most_records: int = MOST_RECORDS,
     ) -> None:
         self._receive = receive
         self._versions = versions
@@ -41,6 +42,8 @@ class Pump:
         self._broken = broken
         self._loop = asyncio.get_running_loop()
         self._room = threading.Condition()
+        self._most_records = most_records
+        self._batch = min(BATCH, most_records)
         self._records = 0
         self._bytes = 0
         self._stopping = False
@@ -77,7 +80,7 @@ class Pump:
 
     def _wait_for_room(self) -> bool:
         with self._room:
-            while not self._stopping and (self._records >= MOST_RECORDS or self._bytes >= MOST_BYTES):
+            while not self._stopping and (self._records >= self._most_records or self._bytes >= MOST_BYTES):
                 self._room.wait()
             return not self._stopping
 
@@ -88,7 +91,7 @@ class Pump:
             return []
         size = messages[0].length()
         with suppress(_pulsar.Timeout):  # there is no more at the moment
-            while len(messages) < BATCH and size < MOST_BYTES:
+            while len(messages) < self._batch and size < MOST_BYTES:
                 message = self._receive(0)
                 messages.append(message)
                 size += message.length()

@@ -41,6 +41,15 @@ class Arrived:
     ids: list[Any]
     sizes: list[int]
 
+    def pick(self, places: Sequence[int]) -> Arrived:
+        """Some of them."""
+        return Arrived(
+            [self.offsets[place] for place in places],
+            [self.rows[place] for place in places],
+            [self.ids[place] for place in places],
+            [self.sizes[place] for place in places],
+        )
+
 
 def payloads(rows: Iterable[Row]) -> list[Payload]:
     """The rows for the producer."""
