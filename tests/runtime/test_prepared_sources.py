@@ -17,7 +17,8 @@ from langstream.topics.local.publisher import LocalPublisher
 class Shelf:
     """What outlives a source: its values, and what it wrote down."""
 
-    def __init__(self, *values: str) -> None:
+    def __init__(self, *values: str, name: str | None = "shelf") -> None:
+        self.name = name
         self.values = list(values)
         self.taken: set[str] = set()
         self.prepared: tuple[str, set[str]] | None = None
@@ -36,6 +37,9 @@ class ShelfSource(PreparedSource):
 
     async def start(self, context: AgentContext) -> None:
         self.given = set()
+
+    def identity(self) -> str | None:
+        return self.shelf.name
 
     async def resume(self, written: str | None) -> None:
         shelf = self.shelf
@@ -141,7 +145,7 @@ async def test_records_that_lead_to_nothing_need_no_transaction(kit: Any) -> Non
     assert shelf.batches == 0
 
 
-async def test_a_second_process_stops_the_first(kit: Any) -> None:
+async def test_a_second_process_with_the_same_state_stops_the_first(kit: Any) -> None:
     """Two that do the same work would do it twice."""
     await kit.topics("out")
     first, second = Shelf("a"), Shelf("b")
@@ -151,7 +155,26 @@ async def test_a_second_process_stops_the_first(kit: Any) -> None:
     await kit.until(lambda: second.taken == {"b"})
     first.values.append("c")
     error = await kit.failure(earlier)
-    assert "another process publishes as langstream-default-app-node-published-0" in str(error)
+    assert "another process publishes as langstream-default-app-node-published-shelf" in str(error)
+    assert [record.value() for record in await kit.everything("out")] == ["a", "a!", "b", "b!"]
+
+
+async def test_a_second_process_with_a_state_of_its_own_does_its_own_work(kit: Any) -> None:
+    await kit.topics("out")
+    first, second = Shelf("a", name="here"), Shelf("b", name="there")
+    await kit.run(kit.node(ShelfSource(first), kit.Straight(passing), input=None))
+    await kit.run(kit.node(ShelfSource(second), kit.Straight(passing), input=None))
+    first.values.append("c")
+    await kit.until(lambda: (first.taken, second.taken) == ({"a", "c"}, {"b"}))
+    assert sorted(record.value() for record in await kit.everything("out")) == ["a", "a!", "b", "b!", "c", "c!"]
+
+
+async def test_a_source_without_a_state_is_delivered_at_least_once(kit: Any) -> None:
+    await kit.topics("out")
+    shelf = Shelf("a", "b", name=None)
+    await kit.run(kit.node(ShelfSource(shelf), kit.Straight(passing), input=None))
+    await kit.until(lambda: len(shelf.taken) == 2)
+    assert (shelf.batches, shelf.told) == (0, [None])
     assert [record.value() for record in await kit.everything("out")] == ["a", "a!", "b", "b!"]
 
 

@@ -259,12 +259,13 @@ class Replica:
 
     def _publisher(self) -> TopicPublisher | None:
         """For results of a source that can be written exactly once."""
-        around, node = self._around, self.node
-        if node.output is None or not isinstance(self._members.source, PreparedSource):
+        around, node, source = self._around, self.node, self._members.source
+        if not around.cluster.capabilities.transactions or node.output is None:
             return None
-        if not around.cluster.capabilities.transactions:
+        identity = source.identity() if isinstance(source, PreparedSource) else None
+        if identity is None:
             return None
-        name = f"langstream-{around.tenant}-{around.application_id}-{node.id}-published-{self.index}"
+        name = f"langstream-{around.tenant}-{around.application_id}-{node.id}-published-{identity}"
         return around.cluster.publisher(name, node.output, options=around.topic_options.get(node.output, {}))
 
     def _intake(self, publisher: TopicPublisher | None) -> Intake:

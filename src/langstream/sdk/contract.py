@@ -280,6 +280,11 @@ class PreparedSource(Source):
     """
 
     @abstractmethod
+    def identity(self) -> str | None:
+        """Of that which the source writes down, once it is started: the same when it is found again, and not that of
+        another. None: this source prepares nothing."""
+
+    @abstractmethod
     async def resume(self, written: str | None) -> None:
         """Called once, after `start` and before the first `read`. The prepared batch of that name is in its topics, and
         is to be committed; any other one is not, and its records are to be read again. None: nobody knows of any."""

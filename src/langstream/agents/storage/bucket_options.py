@@ -23,10 +23,11 @@ _UNKNOWN_KINDS = (None, "", "application/octet-stream", "binary/octet-stream")
 
 DESCRIPTION = """\
 The key is the object's name, the value its bytes as they are stored; headers: `name`, `bucket`, `content-type` and
-`content_diff` (`new` or `content_changed`). Every version is delivered at least once. By default an object is deleted
-when all that its record led to is safe, provided it is still the version that was read; an object whose record failed
-under `on-failure: skip` stays. With `delete-objects: false` objects stay, what was delivered is remembered across
-restarts, and changed objects are read again. Replicas share the objects by their names."""
+`content_diff` (`new` or `content_changed`). Every version is delivered once on brokers with transactions, elsewhere
+at least once. By default an object is deleted when all that its record led to is safe, provided it is still the
+version that was read; an object whose record failed under `on-failure: skip` stays. With `delete-objects: false`
+objects stay, what was delivered is remembered across restarts, and changed objects are read again. Replicas share the
+objects by their names."""
 
 
 def _address(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +65,10 @@ class Ledger:
             if column not in present:
                 self._database.execute(f"ALTER TABLE files ADD COLUMN {column} {kind}")
         self._database.execute("CREATE TABLE IF NOT EXISTS place (name TEXT)")
+        self._database.execute("CREATE TABLE IF NOT EXISTS identity (only INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        self._database.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (uuid.uuid4().hex[:16],))
+        self.identity = str(self._database.execute("SELECT name FROM identity").fetchone()[0])
+        """A name for this ledger and its copies."""
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS prepared (number INTEGER PRIMARY KEY, batch TEXT NOT NULL, path TEXT NOT NULL, "
             "skipped INTEGER NOT NULL, size INTEGER, modified_ns INTEGER, digest BLOB, tag TEXT)"

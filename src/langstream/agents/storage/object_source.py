@@ -109,6 +109,10 @@ class ObjectSource(PreparedSource):
         """These records failed and are left out: their objects must not be deleted."""
         self._skipped.update(id(record) for record in records)
 
+    def identity(self) -> str | None:
+        """That of the ledger."""
+        return None if self._ledger is None else self._ledger.identity
+
     async def resume(self, written: str | None) -> None:
         """Commit what the process before could not, if it was written."""
         assert self._ledger is not None

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -194,6 +195,12 @@ class Ledger:
             return None
         links = zlib.decompress(row[3]).decode() if row[3] else ""
         return Delivered(row[0], row[1], row[2], tuple(links.split("\n")) if links else ())
+
+    def identity(self) -> str:
+        """A name for this ledger and its copies, given when it is first asked for."""
+        with self._transaction(durable=True):
+            self._run("INSERT OR IGNORE INTO facts VALUES ('identity', ?)", uuid.uuid4().hex[:16])
+            return str(self._one("SELECT value FROM facts WHERE name = 'identity'")[0])
 
     def prepare(self, commit: bytes) -> None:
         """Keep what is about to be committed, in place of what was kept before. On disk when this returns."""

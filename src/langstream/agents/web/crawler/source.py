@@ -56,6 +56,7 @@ class WebCrawlerSource(PreparedSource):
         self._undecided: Commit | None = None
         """Prepared by an earlier process; nobody knows yet whether it was written."""
         self._prepared = False
+        self._identity: str | None = None
         self._committed = 0
 
     async def start(self, context: AgentContext) -> None:
@@ -64,8 +65,13 @@ class WebCrawlerSource(PreparedSource):
             logger.info("agent '%s': replica %d stands by, the first one crawls", context.agent_id, context.replica)
             return
         self._ledger = await self._open_ledger(context)
+        self._identity = await asyncio.to_thread(self._ledger.identity)
         self._lanes = Lanes(self._ledger)
         self._crawl = await self._make_crawl(self._ledger, self._lanes, context)
+
+    def identity(self) -> str | None:
+        """That of the ledger. None for a replica that stands by."""
+        return self._identity
 
     async def resume(self, written: str | None) -> None:
         """Decide about what was prepared, then crawl."""
