@@ -66,6 +66,9 @@ def show(outcome: Outcome) -> None:
             verdict.stale, verdict.disordered, "" if number else recovery,
         ]  # fmt: skip
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
+        if verdict.uncommitted and not verdict.exact:
+            finished = f"{verdict.uncommitted} of the repeated were finished five seconds before a fault"
+            print(f"{verdict.pipeline}: {finished}, and not committed", file=sys.stderr, flush=True)
         if not verdict.sound:
             print(f"NOT AS PROMISED, {verdict.pipeline}: {'; '.join(verdict.notes)}", file=sys.stderr, flush=True)
     if outcome.remark:

@@ -32,6 +32,8 @@ class Ledger:
         self.committed: Mapping[int, int] = {}
         self._places = places
         self.doubled = self.stale = self.disordered = self.seen = 0
+        self.uncommitted = 0
+        """Repeats of what was finished so long before a fault, but not committed yet: brokers may take no commits."""
         self.notes: list[str] = []
         self._first = array("d")
         self._newest = [-1] * KEYS
@@ -46,6 +48,7 @@ class Ledger:
             partition, offset = self._places.get(n, (-1, -1))
             stale = -1 < offset < self.committed.get(partition, 0)
             self.stale += stale
+            self.uncommitted += not stale and self._first[n] < self.fault_at - IN_FLIGHT_SECONDS
             if len(self.notes) < 20 and (stale or self.pipeline.exact):
                 ago, fault = now - self._first[n], now - self.fault_at
                 self.notes.append(f"{n} again after {ago:.2f} s, {fault:.2f} s after the fault")

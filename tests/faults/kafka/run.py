@@ -28,6 +28,7 @@ class Verdict:
     doubled: int
     stale: int
     disordered: int
+    uncommitted: int
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -90,6 +91,7 @@ def run(
                 ledger.doubled,
                 ledger.stale,
                 ledger.disordered,
+                ledger.uncommitted,
                 ledger.notes + [f"lost {n}" for n in ledger.lost(stage.written)[:20]],
             )
             for ledger in stage.ledgers
