@@ -192,7 +192,10 @@ class Stage:
         return (
             reread
             + f"{self.load.sent} sent, {self.load.acknowledged} acknowledged; "
-            + ", ".join(f"{ledger.pipeline.name} {ledger.seen}" for ledger in self.ledgers)
+            + ", ".join(
+                f"{ledger.pipeline.name} {ledger.seen}" + (f" ({ledger.doubled} repeated)" if ledger.doubled else "")
+                for ledger in self.ledgers
+            )
         )
 
     def _eventually(self, condition: Callable[[], Any], told: Callable[[], str] | None = None) -> None:
