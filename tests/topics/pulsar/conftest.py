@@ -1,9 +1,12 @@
-"""Clusters on a real Pulsar."""
+"""Clusters on a real Pulsar, and applications."""
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,3 +44,18 @@ async def connect(pulsar_server: Pulsar) -> AsyncIterator[Open]:
 async def cluster(connect: Open) -> PulsarCluster:
     """A started one."""
     return await connect()
+
+
+@pytest.fixture
+def instance(pulsar_server: Pulsar, tmp_path: Path) -> Path:
+    """An instance file that names the cluster, and a namespace for this test alone, which the application makes."""
+    path = tmp_path / "instance.yaml"
+    configuration = {
+        "service": {"serviceUrl": pulsar_server.service_url},
+        "admin": {"serviceUrl": pulsar_server.admin_url},
+        "default-tenant": "applications",
+        "default-namespace": f"n-{uuid.uuid4().hex[:8]}",
+    }
+    cluster = {"type": "pulsar", "configuration": configuration}
+    path.write_text(json.dumps({"instance": {"streamingCluster": cluster}}))
+    return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,6 +12,7 @@ from langstream.records import SimpleRecord
 from langstream.topics.contract import Fetched, TopicPartition, TopicSpec
 from langstream.topics.pulsar.cluster import PulsarCluster
 from langstream.topics.pulsar.consumer import PulsarConsumer
+from langstream.topics.pulsar.shared import SharedPulsarConsumer
 
 Open = Callable[..., Awaitable[PulsarCluster]]
 """Opens a cluster with further configuration; it is closed after the test."""
@@ -28,7 +31,7 @@ async def send(cluster: PulsarCluster, topic: str, *records: SimpleRecord | str,
     await producer.close()
 
 
-async def member(cluster: PulsarCluster, topic: str, **options: Any) -> PulsarConsumer:
+async def member(cluster: PulsarCluster, topic: str, **options: Any) -> PulsarConsumer | SharedPulsarConsumer:
     """A started member of the topic's only group."""
     consumer = cluster.consumer(
         topic, f"group-of-{topic}", options={f"consumer.{name}": value for name, value in options.items()}
@@ -49,6 +52,23 @@ async def runs(consumer: Any, count: int) -> list[Fetched]:
 
 async def values(consumer: Any, count: int) -> list[Any]:
     return [record.value() for run in await runs(consumer, count) for record in run.records]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens in the background."""
+    async with asyncio.timeout(60):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+
+
+def until_true(condition: Callable[[], bool]) -> None:
+    """As `until`, for tests without an event loop."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 def ends(fetched: list[Fetched]) -> dict[TopicPartition, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.apps.application import RunningApp
-from tests.servers.pulsar import Pulsar
 
 FILES = {
     "pipeline.yaml": """
@@ -44,21 +42,6 @@ def application(tmp_path: Path) -> Path:
     for name, text in FILES.items():
         (directory / name).write_text(dedent(text), encoding="utf-8")
     return directory
-
-
-@pytest.fixture
-def instance(pulsar_server: Pulsar, tmp_path: Path) -> Path:
-    """An instance file that names the cluster, and a namespace for this test alone, which the application makes."""
-    path = tmp_path / "instance.yaml"
-    configuration = {
-        "service": {"serviceUrl": pulsar_server.service_url},
-        "admin": {"serviceUrl": pulsar_server.admin_url},
-        "default-tenant": "applications",
-        "default-namespace": f"n-{uuid.uuid4().hex[:8]}",
-    }
-    cluster = {"type": "pulsar", "configuration": configuration}
-    path.write_text(json.dumps({"instance": {"streamingCluster": cluster}}))
-    return path
 
 
 def numbers(frames: list[dict[str, Any]]) -> list[int]:
