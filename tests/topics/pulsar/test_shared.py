@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -10,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from langstream.errors import Fenced, TopicError, TopicNotFound
+from langstream.errors import ApplicationRefused, Fenced, TopicError, TopicNotFound
 from langstream.records import SimpleRecord
-from langstream.topics.contract import Fetched, TopicPartition
+from langstream.topics.contract import Fetched, TopicPartition, TopicSpec
 from langstream.topics.pulsar.cluster import PulsarCluster
 from tests.servers.pulsar import NAMESPACE, Pulsar
 from tests.topics.pulsar.moves import ends, member, runs, send, topic, until, values
@@ -328,3 +329,10 @@ async def test_partitions_that_are_added_are_read(cluster: PulsarCluster, pulsar
     await send(cluster, name, *numbered(range(60)))
     fetched = await runs(consumer, 60)
     assert {run.partition for run in fetched} == {0, 1, 2}
+
+
+async def test_a_wrong_type_is_refused_before_the_topic_is_made(cluster: PulsarCluster) -> None:
+    name = f"refused-{uuid.uuid4().hex[:8]}"
+    with pytest.raises(ApplicationRefused, match="'subscriptionType' is 'Failover'"):
+        await cluster.admin.create(TopicSpec(name, 1, options={"consumer.subscriptionType": "Failover"}))
+    assert await cluster.admin.describe(name) is None

@@ -13,7 +13,7 @@ from langstream.topics.contract import TopicDescription, TopicPartition, TopicSp
 from langstream.topics.local.log import GroupPosition
 from langstream.topics.pulsar.backlog import entries, entries_after, marked, records_per_entry
 from langstream.topics.pulsar.catalogue import Catalogue, Known
-from langstream.topics.pulsar.options import EXCLUSIVE
+from langstream.topics.pulsar.options import EXCLUSIVE, consumer_options, producer_options
 from langstream.topics.pulsar.policies import DEFAULT_RETENTION, KEPT, Policies, described, policies_of
 from langstream.topics.pulsar.position import offset_of
 from langstream.topics.pulsar.rest import RestError
@@ -47,6 +47,7 @@ class PulsarAdmin:
         """Create, or make sure that what is there is the same: partitions and settings."""
         _, config = check_spec(spec)
         form = declared(spec)  # what Pulsar does not have is refused before anything is made
+        _check_options(spec)
         created = await self._create(spec, config)
         await self._keep_schema(spec.name, form)
         return created
@@ -92,6 +93,7 @@ class PulsarAdmin:
 
     async def declare(self, spec: TopicSpec) -> None:
         """A topic that somebody else made without a schema gets the declared one: values are written as it says."""
+        _check_options(spec)
         await self._keep_schema(spec.name, declared(spec))
 
     async def describe(self, name: str) -> TopicDescription | None:
@@ -204,3 +206,9 @@ class PulsarAdmin:
                 return
             await asyncio.sleep(PAUSE_SECONDS)
         raise BrokerUnavailable(otherwise)
+
+
+def _check_options(spec: TopicSpec) -> None:
+    """Raises ApplicationRefused for what the topic's clients could not use."""
+    consumer_options(spec.options)
+    producer_options(spec.options)
