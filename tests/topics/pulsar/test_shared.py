@@ -83,7 +83,8 @@ class Crew:
 
     async def stop(self) -> None:
         """All of them."""
-        await asyncio.gather(*(self.leave(consumer) for consumer in list(self._working)))
+        for consumer in list(self._working):
+            await self.leave(consumer)
 
     async def got(self, count: int) -> None:
         """So many of the records were delivered."""
@@ -168,7 +169,8 @@ async def test_commits_acknowledge_each_record_by_itself(cluster: PulsarCluster)
         half = len(offsets) // 2
         await consumer.commit({TopicPartition(name, 0): offsets[half - 1] + 1})
         left.update(numbers(fetched)[half:])
-    await asyncio.gather(*(consumer.close() for consumer in members))
+    for consumer in members:
+        await consumer.close()
     again = numbers(await runs(await sharing(cluster, name), len(left)))
     assert set(again) == left
     assert in_order(again)
@@ -264,7 +266,8 @@ async def test_records_in_pieces_reach_one_member_whole(cluster: PulsarCluster) 
     assert [record.value() for _, run in found for record in run.records] == [large, "after"]
     consumer = found[0][0]
     await consumer.commit(ends([run for _, run in found]))
-    await asyncio.gather(first.close(), second.close())
+    await first.close()
+    await second.close()
     await send(cluster, name, "next")
     assert await values(await sharing(cluster, name), 1) == ["next"]
 
@@ -305,7 +308,8 @@ async def test_what_was_acknowledged_one_by_one_does_not_come_to_an_owner(cluste
     await send(cluster, name, *numbered(range(60)))
     found = await divided(members, 60)
     await members[1].commit(ends(found[1]))
-    await asyncio.gather(*(consumer.close() for consumer in members))
+    for consumer in members:
+        await consumer.close()
     owner = await member(cluster, name)
     left = numbers(found[0])
     assert numbers(await runs(owner, len(left))) == sorted(left)
