@@ -171,9 +171,8 @@ async def test_commits_acknowledge_each_record_by_itself(cluster: PulsarCluster)
         left.update(numbers(fetched)[half:])
     for consumer in members:
         await consumer.close()
-    again = numbers(await runs(await sharing(cluster, name), len(left)))
-    assert set(again) == left
-    assert in_order(again)
+    owner = await member(cluster, name)  # an owner reads all that is left, whatever the members were given
+    assert numbers(await runs(owner, len(left))) == sorted(left)
 
 
 async def test_what_a_member_leaves_goes_to_the_others_in_order(cluster: PulsarCluster) -> None:
