@@ -86,15 +86,16 @@ class Catalogue:
         listed, divided = await asyncio.gather(self.rest.get(*place), self.rest.get(*place, "partitioned"))
         return short_names([*(listed or ()), *(divided or ())])
 
-    async def stats(self, known: Known) -> Mapping[int, Mapping[str, Any]]:
-        """Of every partition. Raises TopicNotFound."""
+    async def stats(self, known: Known, precise: bool = False) -> Mapping[int, Mapping[str, Any]]:
+        """Of every partition; `precise` where the backlog must not be an estimate. Raises TopicNotFound."""
+        wanted = {**_BRIEF, "getPreciseBacklog": "true"} if precise else _BRIEF
         if not known.divided:
-            found = await self.rest.get(*self.namespace.path(known.name), "stats", **_BRIEF)
+            found = await self.rest.get(*self.namespace.path(known.name), "stats", **wanted)
             if found is None:
                 raise await self.missing(known.name)
             return {0: found}
         found = await self.rest.get(
-            *self.namespace.path(known.name), "partitioned-stats", perPartition="true", **_BRIEF
+            *self.namespace.path(known.name), "partitioned-stats", perPartition="true", **wanted
         )
         if found is None:
             raise await self.missing(known.name)

@@ -8,6 +8,7 @@ fenced. What a member leaves unacknowledged when it goes, the broker gives to ot
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -23,10 +24,13 @@ from langstream.topics.pulsar.catalogue import Known
 from langstream.topics.pulsar.claim import Stream
 from langstream.topics.pulsar.failures import topic_error
 from langstream.topics.pulsar.member import Member
+from langstream.topics.pulsar.stall import Sight, Watch, sight
 from langstream.topics.pulsar.wire import Arrived
 
 SLICE: Final = 200
 """So many records are acknowledged before others get their turn."""
+
+_log = logging.getLogger(__name__)
 
 
 class SharedStream(Stream):
@@ -36,8 +40,16 @@ class SharedStream(Stream):
         super().__init__(*arguments)
         self.end = 0
         """After the highest offset that was handed out."""
+        self.watch = Watch()
+        self.away = False
+        """Whether the partition was let go of, to be taken up again soon."""
         self._held: set[int] = set()
         self._handed: set[int] = set()
+
+    def arrive(self, batch: Arrived) -> None:
+        """What comes while it is away is not acknowledged, and comes again."""
+        if not self.away:
+            super().arrive(batch)
 
     def take(self, max_records: int) -> list[Fetched]:
         """Remembers what was handed out; it is the beginning of what arrived."""
@@ -77,7 +89,7 @@ class SharedStream(Stream):
     def renew(self) -> None:
         """Before the client is another one: what was not handed out is delivered again, to whomever."""
         self.abandon()
-        self.failed = False
+        self.failed = self.away = False
         self.buffer = Buffer(self.buffer.topic, self.buffer.partition, 0)
         self.waiting = 0
         self._sizes.clear()
@@ -159,6 +171,46 @@ class SharedPulsarConsumer(Member[SharedStream]):
             raise await self._catalogue.missing(self._topic)
         self._known = known
         await self._attach(known)
+        await self._rouse(known)
+
+    async def _rouse(self, known: Known) -> None:
+        """See `stall`. Brokers are asked for statistics only while a partition has nothing for this member."""
+        for stream in self._streams.values():
+            if stream.unreleased:
+                stream.watch.busy()
+        idle = {number: stream for number, stream in self._streams.items() if not stream.unreleased}
+        if not idle:
+            return
+        now = asyncio.get_running_loop().time()
+        seen = await self._sights(known)
+        back = [number for number, each in idle.items() if each.away and each.watch.over(seen[number], now)]
+        await asyncio.gather(*(self._attach_to(known, number) for number in back))
+        stalled = [number for number, each in idle.items() if not each.away and each.watch.stalled(seen[number], now)]
+        if stalled:
+            exactly = await self._sights(known, precise=True)
+            await asyncio.gather(*(self._let_go(idle[number], exactly[number], now) for number in stalled))
+
+    async def _sights(self, known: Known, precise: bool = False) -> Mapping[int, Sight]:
+        stats = await self._catalogue.stats(known, precise)
+        return {
+            number: sight(stats.get(number, {}).get("subscriptions", {}).get(self._group, {}))
+            for number in self._streams
+        }
+
+    async def _let_go(self, stream: SharedStream, seen: Sight, now: float) -> None:
+        if stream.unreleased or stream.failed:
+            return
+        stream.watch.tried(now)
+        if not seen.waiting:  # what the broker says in passing is an estimate
+            return
+        stream.away = True
+        _log.info(
+            "%s: %d records of partition %d wait and are sent to nobody; taking it up anew",
+            self._doing("reading"),
+            seen.waiting,
+            stream.buffer.partition,
+        )
+        await stream.close()
 
     async def _attach(self, known: Known) -> None:
         missing = [
