@@ -1,20 +1,23 @@
-"""A client whose calls about a transaction never return: it is given up, and the next one begins anew."""
+"""Clients that never return from a call about a transaction, or never answer a commit: given up, and made anew."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
 
 from langstream.errors import BrokerUnavailable, Fenced
 from langstream.records import SimpleRecord
 from langstream.topics.contract import TopicPartition
+from langstream.topics.kafka import consumer as consumer_module
 from langstream.topics.kafka import transactor
 from langstream.topics.kafka.cluster import KafkaCluster
-from tests.topics.kafka.moves import member, send, topic, values
+from tests.topics.kafka.moves import member, send, topic, until, values
 
 
 @pytest.fixture
@@ -25,6 +28,68 @@ def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     released = threading.Event()
     yield released
     released.set()
+
+
+@pytest.fixture
+def lost_commit(cluster: KafkaCluster, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The first commit of all is never answered; the list has the offsets of each."""
+    monkeypatch.setattr(consumer_module, "OVERDUE_SECONDS", 5.0)
+    commits: list[int] = []
+
+    class Deaf(Consumer):
+        def commit(self, *arguments: Any, **options: Any) -> Any:
+            commits.append(options["offsets"][0].offset)
+            return None if len(commits) == 1 else super().commit(*arguments, **options)
+
+    make = cluster._client
+    monkeypatch.setattr(cluster, "_client", lambda kind, known: make(Deaf if kind is Consumer else kind, known))
+    return commits
+
+
+async def test_a_commit_that_is_never_answered_holds_up_neither_reading_nor_the_next_one(
+    cluster: KafkaCluster, lost_commit: list[int]
+) -> None:
+    source = await topic(cluster, "source")
+    await send(cluster, source, "a")
+    consumer = await member(cluster, source)
+    assert await values(consumer, 1) == ["a"]
+    committing = asyncio.create_task(consumer.commit({TopicPartition(source, 0): 1}))
+    await send(cluster, source, "b")
+    assert await values(consumer, 1) == ["b"]
+    with pytest.raises(BrokerUnavailable, match="not answered in 5 s"):
+        await committing
+    await consumer.commit({TopicPartition(source, 0): 2})
+    assert await consumer.lag() == {TopicPartition(source, 0): 0}
+    assert lost_commit == [1, 2]
+
+
+async def test_a_commit_that_meets_a_rebalance_is_made_again_in_it(
+    cluster: KafkaCluster, lost_commit: list[int]
+) -> None:
+    source = await topic(cluster, "source")
+    await send(cluster, source, "a")
+    consumer = await member(cluster, source)
+    assert await values(consumer, 1) == ["a"]
+    committing = asyncio.create_task(consumer.commit({TopicPartition(source, 0): 1}))
+    await until(lambda: lost_commit == [1])
+    consumer._feed.tell(consumer._interrupt)
+    await committing
+    assert lost_commit == [1, 1]
+    assert await consumer.lag() == {TopicPartition(source, 0): 0}
+
+
+async def test_an_answer_to_a_commit_that_was_given_up_is_not_taken_for_that_to_the_next(
+    cluster: KafkaCluster, lost_commit: list[int]
+) -> None:
+    source = await topic(cluster, "source")
+    await send(cluster, source, "a", "b")
+    consumer = await member(cluster, source)
+    assert await values(consumer, 2) == ["a", "b"]
+    committing = asyncio.create_task(consumer.commit({TopicPartition(source, 0): 2}))
+    await until(lambda: lost_commit == [2])
+    consumer.on_commit(None, [KafkaPartition(source, 0, 1)])
+    with pytest.raises(BrokerUnavailable):
+        await committing
 
 
 @pytest.mark.parametrize("stuck", ["send_offsets_to_transaction", "commit_transaction"])

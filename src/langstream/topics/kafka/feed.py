@@ -70,6 +70,8 @@ class Feed:
         self._failure: BaseException | None = None
         self._calls: deque[_Call] = deque()
         self._busy_until = 0.0
+        self.expecting = False
+        """An answer comes by polling, so the thread must not wait for something else. Set in the thread."""
         self.stopping = False
 
     async def start(self) -> None:
@@ -168,12 +170,13 @@ class Feed:
     def _turn(self, client: Consumer) -> None:
         self.answer(client)
         with self._room:
-            if self._full() and not (self._paused or self._calls or self.stopping):
+            if self._full() and not (self._paused or self._calls or self.stopping or self.expecting):
                 self._room.wait(PATIENCE_SECONDS)
                 if self._calls:
                     return
             full = self._full()
-        self._pause(client, full)
+        if not (full and self.expecting):
+            self._pause(client, full)
         message = client.poll(BUSY_POLL_SECONDS if time.monotonic() < self._busy_until else POLL_SECONDS)
         if message is None:
             return

@@ -31,6 +31,7 @@ class _Job:
     call: Callable[[], Any]
     answer: asyncio.Future[Any]
     given_up: bool = False
+    ended: bool = False
 
 
 class Threads:
@@ -64,6 +65,7 @@ class Threads:
             done, _ = await asyncio.wait([job.answer], timeout=within_seconds)
         except asyncio.CancelledError:
             job.answer.cancel()
+            loop.call_later(within_seconds, self._give_up, job)  # whoever closes must not wait for it for ever
             raise
         if not done:
             self._give_up(job)
@@ -78,6 +80,8 @@ class Threads:
             self._jobs.put(None)
 
     def _give_up(self, job: _Job) -> None:
+        if job.ended:
+            return
         job.given_up = True
         self._workers -= 1
         self._ended()
@@ -89,6 +93,7 @@ class Threads:
 
     def _finish(self, job: _Job, result: Any, error: BaseException | None) -> None:
         """On the event loop: the call came to its end."""
+        job.ended = True
         if job.given_up:  # the thread is back among those that work
             self._workers += 1
             if self._closed:
