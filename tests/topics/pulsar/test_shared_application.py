@@ -32,7 +32,8 @@ FILES = {
           - {id: out, type: consume, topic: out}
     """,
 }
-KEYS = 12
+KEYS = 40
+"""So many that chance gives each replica some."""
 
 
 def produce(app: RunningApp, numbers: range) -> None:
@@ -79,8 +80,8 @@ def test_replicas_share_one_partition_and_keep_keys_in_order(
     app = RunningApp(directory, *options, log=tmp_path / "run.log")
     try:
         until_true(lambda: len(members()) == 3)
-        produce(app, range(36))
-        seen = read(app, 36)
+        produce(app, range(2 * KEYS))
+        seen = read(app, 2 * KEYS)
         assert seen == list(dict.fromkeys(seen)), "nothing is repeated"
         assert in_order(seen)
         assert all(member["msgOutCounter"] > 0 for member in members()), "every replica works"
