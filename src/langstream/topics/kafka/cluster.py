@@ -108,12 +108,7 @@ class KafkaCluster:
         catalogue, _ = self._started()
         properties = self._settings.consumer(group, options or {})
         consumer = KafkaConsumer(
-            topic,
-            group,
-            lambda on_commit: self._client(Consumer, {**properties, "on_commit": on_commit}),
-            catalogue,
-            on_revoked,
-            self._schemas.form(topic),
+            topic, group, lambda: self._client(Consumer, properties), catalogue, on_revoked, self._schemas.form(topic)
         )
         instance = properties.get("group.instance.id")
         if instance is not None:
@@ -187,7 +182,7 @@ class KafkaCluster:
             raise RuntimeError("the cluster is not started: await cluster.start() first")
         return self._catalogue, self._admin
 
-    def _client(self, kind: Any, properties: Mapping[str, Any]) -> Any:
+    def _client(self, kind: Any, properties: Mapping[str, str]) -> Any:
         """A client. Raises ApplicationRefused for properties that it does not take."""
         settings = {**properties, "error_cb": self._heard, "log.connection.close": "false"}
         try:

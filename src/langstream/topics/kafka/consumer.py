@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -34,11 +34,11 @@ REVOKE_SECONDS: Final = 10.0
 MOST_LEFT_OPEN: Final = 8
 ATTEMPTS: Final = 20
 ATTEMPT_SECONDS: Final = 0.1
-OVERDUE_SECONDS: Final = 15.0
-"""A commit that is not answered in this time is given up, and made again by whoever needs it."""
+OVERDUE_SECONDS: Final = 30.0
+"""A commit that takes longer never ends: librdkafka's (2.16) has been seen not to when the group's coordinator was killed
+in the middle of it. With asynchronous commits a partition stood still for good after a rebalance, in minutes."""
 
 _Handler: TypeAlias = Callable[[list[int]], Coroutine[Any, Any, None]]
-OnCommit: TypeAlias = Callable[[KafkaError | None, list[KafkaPartition]], None]
 _log = logging.getLogger(__name__)
 
 
@@ -50,23 +50,14 @@ class Claim:
     assignments: Mapping[int, int]
 
 
-class _Interrupted(Exception):
-    """The thread is in a rebalance, and does not poll: the answer to a commit would not be heard."""
-
-
 class KafkaConsumer:
-    """See `TopicConsumer`.
-
-    Commits are asynchronous, their answers come by polling: a client that is not polled may never answer one when the
-    group's coordinator goes away in the middle of it (librdkafka 2.16). In a rebalance, when nobody polls, they are
-    synchronous.
-    """
+    """See `TopicConsumer`."""
 
     def __init__(
         self,
         topic: str,
         group: str,
-        make: Callable[[OnCommit], Consumer],
+        make: Callable[[], Consumer],
         catalogue: Catalogue,
         on_revoked: RevokedCallback | None,
         form: TopicForm | None = None,
@@ -81,7 +72,7 @@ class KafkaConsumer:
         self._catalogue = catalogue
         self._on_revoked = on_revoked
         self._form = form
-        self._feed = Feed(self, partial(make, self.on_commit), f"kafka consumer {group} of {topic}")
+        self._feed = Feed(self, make, f"kafka consumer {group} of {topic}")
         self._metadata: Any = None
         self._owned: dict[int, int] = {}  # which assignment gave the partition to this member
         self._assigned_to: dict[int, int] = {}  # the same as the thread knows it, which is the first to know
@@ -90,8 +81,6 @@ class KafkaConsumer:
         self._buffers = Buffers()  # owned partitions, less those being given up
         self._committed: dict[int, int] = {}
         self._committing = asyncio.Lock()
-        self._storing: tuple[dict[int, int], asyncio.Future[None]] | None = None  # the commit under way
-        self._rebalancing = False  # as the thread knows it
         self._joined = asyncio.Event()
         self._wake = asyncio.Event()
         self._failure: TopicError | None = None
@@ -168,7 +157,7 @@ class KafkaConsumer:
         async with self.committing(claim) as positions:
             for attempt in range(ATTEMPTS + 1):
                 try:
-                    await self._stored(claim, positions)
+                    await self._in_time(partial(self._store, claim, positions))
                     break
                 except KafkaException as error:
                     if reason(error).code() == KafkaError._FATAL:  # somebody else has this member's instance id
@@ -236,65 +225,26 @@ class KafkaConsumer:
         buffer = self._buffers.get(partition.partition)
         return buffer.beyond(offset) if buffer is not None else offset
 
-    async def _stored(self, claim: Claim, positions: list[KafkaPartition]) -> None:
-        """One commit, answered. Raises KafkaException."""
-        while True:
-            answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._storing = {place.partition: place.offset for place in positions}, answer
-            try:
-                async with asyncio.timeout(OVERDUE_SECONDS):
-                    if not await self._feed.call(partial(self._store, claim, positions)):
-                        await answer
-                return
-            except TimeoutError:
-                text = f"a commit was not answered in {OVERDUE_SECONDS:g} s"
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, text)) from None
-            except _Interrupted:
-                continue
-            finally:
-                self._storing = None
-
-    def _store(self, claim: Claim, positions: list[KafkaPartition], client: Consumer) -> bool:
-        """In the thread: commit. Whether it is done already."""
-        self.check(claim)
-        if self._rebalancing:
-            for stored in client.commit(offsets=positions, asynchronous=False) or ():
-                if stored.error:
-                    raise KafkaException(stored.error)
-            return True
-        client.commit(offsets=positions, asynchronous=True)
-        self._feed.expecting = True
-        return False
-
-    def on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
-        """In the thread: the answer to an asynchronous commit."""
-        self._feed.expecting = False
-        failure = error or next((place.error for place in partitions if place.error), None)
-        self._feed.tell(self._answered, {place.partition: place.offset for place in partitions}, failure)
-
-    def _answered(self, offsets: dict[int, int], failure: KafkaError | None) -> None:
-        """Unless it is the answer to an earlier commit, which was given up."""
-        if self._storing is None or self._storing[0] != offsets or self._storing[1].done():
-            return
-        if failure is not None:
-            self._storing[1].set_exception(KafkaException(failure))
-        else:
-            self._storing[1].set_result(None)
-
-    @contextmanager
-    def _rebalance(self) -> Iterator[None]:
-        """In the thread: a rebalance, in which nobody polls."""
-        self._rebalancing = True
-        self._feed.expecting = False
-        self._feed.tell(self._interrupt)
+    async def _in_time(self, work: Callable[[Consumer], None]) -> None:
+        """Done in the thread. If that hangs, the consumer is broken, and has to be made anew."""
+        if self._failure:
+            raise self._failure
         try:
-            yield
-        finally:
-            self._rebalancing = False
+            async with asyncio.timeout(OVERDUE_SECONDS):
+                await self._feed.call(work)
+        except TimeoutError:
+            text = f"the Kafka client did not answer in {OVERDUE_SECONDS:g} s; it is given up and made anew"
+            failure = BrokerUnavailable(f"{self._doing('committing')}: {text}")
+            self._feed.give_up()
+            self._fail(failure)
+            raise failure from None
 
-    def _interrupt(self) -> None:
-        if self._storing is not None and not self._storing[1].done():
-            self._storing[1].set_exception(_Interrupted())
+    def _store(self, claim: Claim, positions: list[KafkaPartition], client: Consumer) -> None:
+        """In the thread."""
+        self.check(claim)
+        for stored in client.commit(offsets=positions, asynchronous=False) or ():
+            if stored.error:
+                raise KafkaException(stored.error)
 
     def _assignment_of(self, partition: TopicPartition) -> int:
         if partition.topic != self._topic:
@@ -383,8 +333,7 @@ class KafkaConsumer:
 
     def _on_assign(self, client: Consumer, partitions: list[KafkaPartition]) -> None:
         self._left_open = 0
-        with self._rebalance():
-            begin(client, partitions, self)
+        begin(client, partitions, self)
         self._metadata = _membership(client)
         self._assignments += 1
         numbers = [partition.partition for partition in partitions]
@@ -414,9 +363,7 @@ class KafkaConsumer:
     def _moved(self, client: Consumer, numbers: list[int], handle: _Handler) -> None:
         if self._feed.stopping or not numbers:
             return
-        with self._rebalance():
-            done = self._feed.wait_for(client, handle(numbers), REVOKE_SECONDS + 1.0)
-        if not done:
+        if not self._feed.wait_for(client, handle(numbers), REVOKE_SECONDS + 1.0):
             _log.warning(
                 "%s: records in flight were not finished in time; another member repeats them", self._doing("")
             )

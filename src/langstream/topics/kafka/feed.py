@@ -70,8 +70,7 @@ class Feed:
         self._failure: BaseException | None = None
         self._calls: deque[_Call] = deque()
         self._busy_until = 0.0
-        self.expecting = False
-        """An answer comes by polling, so the thread must not wait for something else. Set in the thread."""
+        self._given_up = False
         self.stopping = False
 
     async def start(self) -> None:
@@ -111,12 +110,16 @@ class Feed:
         with self._room:
             self.stopping = True
             self._room.notify_all()
-        if self._thread is not None:
+        if self._thread is not None and not self._given_up:
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self._ended.wait()
             except TimeoutError:
                 _log.warning("%s: the brokers do not answer, so it is left behind", self._name)
+
+    def give_up(self) -> None:
+        """The thread hangs in a call: `stop` does not wait for it. Should it come back, it closes the client."""
+        self._given_up = True
 
     def wait_for(self, client: Consumer, work: Coroutine[Any, Any, None], seconds: float) -> bool:
         """In the thread: have the event loop do the work, which may need calls. False if it was not done in time."""
@@ -170,13 +173,12 @@ class Feed:
     def _turn(self, client: Consumer) -> None:
         self.answer(client)
         with self._room:
-            if self._full() and not (self._paused or self._calls or self.stopping or self.expecting):
+            if self._full() and not (self._paused or self._calls or self.stopping):
                 self._room.wait(PATIENCE_SECONDS)
                 if self._calls:
                     return
             full = self._full()
-        if not (full and self.expecting):
-            self._pause(client, full)
+        self._pause(client, full)
         message = client.poll(BUSY_POLL_SECONDS if time.monotonic() < self._busy_until else POLL_SECONDS)
         if message is None:
             return
