@@ -35,8 +35,8 @@ MOST_LEFT_OPEN: Final = 8
 ATTEMPTS: Final = 20
 ATTEMPT_SECONDS: Final = 0.1
 OVERDUE_SECONDS: Final = 30.0
-"""A commit that takes longer never ends: librdkafka's (2.16) has been seen not to when the group's coordinator was killed
-in the middle of it. With asynchronous commits a partition stood still for good after a rebalance, in minutes."""
+"""A commit that takes longer never ends: librdkafka's (2.16) has been seen not to when the group's coordinator was
+killed in the middle of it. (With asynchronous commits a partition stood still for good after a rebalance.)"""
 
 _Handler: TypeAlias = Callable[[list[int]], Coroutine[Any, Any, None]]
 _log = logging.getLogger(__name__)
