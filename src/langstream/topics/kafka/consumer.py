@@ -227,7 +227,7 @@ class KafkaConsumer:
 
     async def _in_time(self, work: Callable[[Consumer], None]) -> None:
         """Done in the thread. If that hangs, the consumer is broken, and has to be made anew."""
-        if self._failure:
+        if self._feed.given_up and self._failure:
             raise self._failure
         try:
             async with asyncio.timeout(OVERDUE_SECONDS):

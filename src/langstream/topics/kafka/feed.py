@@ -70,7 +70,7 @@ class Feed:
         self._failure: BaseException | None = None
         self._calls: deque[_Call] = deque()
         self._busy_until = 0.0
-        self._given_up = False
+        self.given_up = False
         self.stopping = False
 
     async def start(self) -> None:
@@ -110,7 +110,7 @@ class Feed:
         with self._room:
             self.stopping = True
             self._room.notify_all()
-        if self._thread is not None and not self._given_up:
+        if self._thread is not None and not self.given_up:
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self._ended.wait()
@@ -119,7 +119,7 @@ class Feed:
 
     def give_up(self) -> None:
         """The thread hangs in a call: `stop` does not wait for it. Should it come back, it closes the client."""
-        self._given_up = True
+        self.given_up = True
 
     def wait_for(self, client: Consumer, work: Coroutine[Any, Any, None], seconds: float) -> bool:
         """In the thread: have the event loop do the work, which may need calls. False if it was not done in time."""
