@@ -9,10 +9,9 @@ from environment import ROOT, environment
 
 
 def main() -> None:
-    """All tests, unless told otherwise: a process more than there are cores, since many of them wait for servers."""
+    """All tests, on every core, unless told otherwise."""
     python = environment("dev")
-    processes = str((os.cpu_count() or 1) + 1)
-    command = [str(python), "-m", "pytest", *(sys.argv[1:] or ["-n", processes, "--dist", "loadgroup", "-q"])]
+    command = [str(python), "-m", "pytest", *(sys.argv[1:] or ["-n", "auto", "--dist", "loadgroup", "-q"])]
     os.chdir(ROOT)
     sys.stdout.flush()
     os.execv(command[0], command)

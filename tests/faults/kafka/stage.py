@@ -24,8 +24,7 @@ from tests.servers.kafka import Kafka
 
 ROOT = Path(__file__).resolve().parents[3]
 PROCESSES = 2
-GIVE_UP_SECONDS = 300.0
-"""Overloaded brokers alone have taken two minutes to recover. How long it took is reported."""
+GIVE_UP_SECONDS = 120.0
 
 
 class Trouble(Exception):
