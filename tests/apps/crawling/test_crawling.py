@@ -56,7 +56,7 @@ class Crawl:
         return self._place.run(APPLICATION, secrets=self._secrets, globals_=self._globals)
 
     def acknowledged(self) -> set[str]:
-        """Paths of the pages that the crawler wrote down as delivered; nothing may run."""
+        """Paths of the pages that the crawler wrote down as delivered."""
         (ledger,) = self._place.data.rglob("*.webcrawler.status.sqlite")
         with closing(sqlite3.connect(ledger)) as connection:
             return {urlsplit(url).path for (url,) in connection.execute("SELECT url FROM delivered")}
@@ -126,7 +126,7 @@ def test_a_site_is_followed_page_by_page_through_kills(place: Place, database: s
 
         site.hold(PAGES // 2)  # the crawl cannot be over before the kill
         app = crawl.start()
-        wait_until(lambda: sum(site.sent.values()) >= PAGES // 3)
+        wait_until(lambda: sum(site.sent.values()) >= PAGES // 3 and crawl.acknowledged() != set())
         app.kill()
         site.go_on()
         first = crawl.acknowledged()
