@@ -29,7 +29,7 @@ from typing import Any
 from tests.servers.disk import SmallDisk
 from tests.servers.ports import free_ports
 
-VERSION = "4.1.1"
+VERSION = "4.3.1"
 JAVA = 17
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -42,7 +42,11 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 """
 MEMORY = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
-QUIET = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+QUIET = (
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss,SSS",
+)
 START_SECONDS = 180
 STOP_SECONDS = 30
 UNSECURED = 'unsecuredLoginStringClaim_sub="app"'
@@ -208,6 +212,11 @@ class Kafka:
         """Whether the process is there, paused or not."""
         process = self._processes.get(number)
         return process is not None and process.poll() is None
+
+    def tell_where(self, number: int) -> None:
+        """Have it write into its log what every thread is at."""
+        if self.running(number):
+            self._processes[number].send_signal(signal.SIGQUIT)
 
     def fill_disk(self, number: int) -> None:
         """Leave no room on the broker's small disk. A broker that notices ends itself."""

@@ -75,9 +75,11 @@ def run(
                 time.sleep(stage.chance.uniform(0.2, 1.5))
             stage.finish()
         except (Trouble, RuntimeError) as error:
-            trouble = str(error)
+            trouble = "; ".join([str(error), *stage.groups()])
             for runtime in stage.runtimes:
                 runtime.tell_where()
+            for number in server.brokers:
+                server.tell_where(number)
             time.sleep(2)
             stage.load.stop()
         finally:

@@ -198,6 +198,20 @@ class Stage:
             )
         )
 
+    def groups(self) -> list[str]:
+        """What the brokers say of each pipeline's group, for messages."""
+        names = {_group(self._directory, pipeline.name): pipeline.name for pipeline in PIPELINES}
+        told = []
+        for group, answer in self._admin.describe_consumer_groups(list(names), request_timeout=10).items():
+            try:
+                found = answer.result(15)
+            except Exception as error:
+                told.append(f"{names[group]}: {error}")
+                continue
+            shares = [len(member.assignment.topic_partitions) for member in found.members if member.assignment]
+            told.append(f"{names[group]}: {found.state.name} at broker {found.coordinator.id}, partitions {shares}")
+        return told
+
     def _eventually(self, condition: Callable[[], Any], told: Callable[[], str] | None = None) -> None:
         deadline = time.monotonic() + GIVE_UP_SECONDS
         while not condition():

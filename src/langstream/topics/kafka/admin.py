@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, NewTopic, ResourceType
 
 from langstream.errors import BrokerUnavailable, TopicError, TopicMismatch
@@ -15,21 +15,33 @@ from langstream.topics.contract import TopicPartition as Partition
 from langstream.topics.kafka.catalogue import REQUEST_SECONDS, Catalogue
 from langstream.topics.kafka.failures import reason, topic_error
 from langstream.topics.kafka.schemas import Schemas
+from langstream.topics.kafka.threads import Threads
 from langstream.topics.local.log import GroupPosition
 from langstream.topics.settings import check_same, check_spec
 
 REPLICATION: Final = "replication-factor"
 VISIBLE_SECONDS: Final = 30.0
 """How long the brokers may take to agree that a topic was created or deleted."""
+GROUPS_AT_ONCE: Final = 8
 
 
 class KafkaAdmin:
-    """See `TopicAdmin`."""
+    """See `TopicAdmin`. `make_consumer` gives a client that can ask what a group has committed, and never joins it."""
 
-    def __init__(self, client: AdminClient, catalogue: Catalogue, schemas: Schemas) -> None:
+    def __init__(
+        self,
+        client: AdminClient,
+        make_consumer: Callable[[str], Consumer],
+        catalogue: Catalogue,
+        schemas: Schemas,
+        threads: Threads,
+    ) -> None:
         self._client = client
+        self._make_consumer = make_consumer
         self._catalogue = catalogue
         self._schemas = schemas
+        self._threads = threads
+        self._asking = asyncio.Semaphore(GROUPS_AT_ONCE)
 
     async def create(self, spec: TopicSpec) -> bool:
         """Create, or make sure that what is there is the same: partitions, settings, replicas, schemas."""
@@ -93,14 +105,15 @@ class KafkaAdmin:
         try:
             listed = await _answer(self._client.list_consumer_groups(request_timeout=REQUEST_SECONDS))
             names = sorted(group.group_id for group in listed.valid)
-            committed = await asyncio.gather(*(self._committed(name) for name in names))
+            places = [TopicPartition(topic, number) for number in bounds]
+            committed = await asyncio.gather(*(self._committed(name, places) for name in names))
             owners = await self._owners(names)
         except KafkaException as error:
             raise topic_error(error, f"looking up the consumer groups of topic {topic}") from error
         found = []
         for name, offsets in zip(names, committed, strict=True):
             for partition in offsets:
-                if partition.topic != topic or partition.offset < 0 or partition.partition not in bounds:
+                if partition.error is not None or partition.offset < 0:
                     continue
                 first, end = bounds[partition.partition]
                 place = Partition(topic, partition.partition)
@@ -133,11 +146,20 @@ class KafkaAdmin:
             raise topic_error(error, f"looking up the settings of topic {name}") from error
         return config
 
-    async def _committed(self, group: str) -> Sequence[TopicPartition]:
-        request = ConsumerGroupTopicPartitions(group)
-        answers = self._client.list_consumer_group_offsets([request], request_timeout=REQUEST_SECONDS)
-        found: Sequence[TopicPartition] = (await _answer(answers[group])).topic_partitions or ()
-        return found
+    async def _committed(self, group: str, places: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
+        async with self._asking:
+            return await self._threads.run(self._look, group, places)
+
+    def _look(self, group: str, places: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
+        """In a thread. By a client of that group: librdkafka's client for administrators (2.16) ends the process with a
+        segmentation fault when it is told that the group's coordinator has moved.
+        """
+        client = self._make_consumer(group)
+        try:
+            found: Sequence[TopicPartition] = client.committed(list(places), REQUEST_SECONDS)
+            return found
+        finally:
+            client.close()
 
     async def _owners(self, groups: Sequence[str]) -> dict[tuple[str, Partition], str]:
         if not groups:

@@ -94,7 +94,8 @@ class KafkaCluster:
         catalogue = Catalogue(client, self._threads)
         await self._connect(client)
         self._transactions = self._settings.exactly_once and await self._allowed()
-        self._catalogue, self._admin = catalogue, KafkaAdmin(client, catalogue, self._schemas)
+        self._catalogue = catalogue
+        self._admin = KafkaAdmin(client, self._onlooker, catalogue, self._schemas, self._threads)
 
     def consumer(
         self,
@@ -146,7 +147,7 @@ class KafkaCluster:
             name,
             topic,
             lambda group: self._transactional(properties, f"{self._settings.transactional_id_prefix}-{group}"),
-            lambda group: self._client(Consumer, self._without_membership(group)),
+            self._onlooker,
             Encoder(catalogue, self._schemas),
             catalogue,
             self._threads,
@@ -192,6 +193,11 @@ class KafkaCluster:
             if found.code() == KafkaError._INVALID_ARG:
                 raise ApplicationRefused([Problem(f"The Kafka client refuses its properties: {found.str()}")]) from None
             raise
+
+    def _onlooker(self, group: str) -> Consumer:
+        """A client that can ask what a group has committed, and never joins it."""
+        consumer: Consumer = self._client(Consumer, self._without_membership(group))
+        return consumer
 
     def _without_membership(self, group: str) -> dict[str, str]:
         """For a consumer that joins no group."""
