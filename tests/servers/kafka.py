@@ -32,11 +32,11 @@ from tests.servers.ports import free_ports
 VERSION = "4.3.1"
 JAVA = 17
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>langstream</groupId><artifactId>kafka-for-tests</artifactId><version>1</version>
   <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>%s</version></dependency>
     <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
   </dependencies>
 </project>
@@ -70,30 +70,30 @@ def missing() -> str | None:
     return None
 
 
-def artifacts_folder() -> Path:
+def artifacts_folder(version: str = VERSION) -> Path:
     """Where the jars are kept."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "langstream-tests" / f"kafka-{VERSION}"
+    return Path(cache) / "langstream-tests" / f"kafka-{version}"
 
 
-def artifacts() -> Path:
+def artifacts(version: str = VERSION) -> Path:
     """The folder with the jars, fetched if this is the first time."""
-    folder = artifacts_folder()
+    folder = artifacts_folder(version)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
-            _fetch(folder)
+            _fetch(folder, version)
     return folder
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(folder: Path, version: str) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        (Path(work) / "pom.xml").write_text(POM)
+        (Path(work) / "pom.xml").write_text(POM % version)
         command = ["mvn", "-q", "-B", PLUGIN, "-DincludeScope=runtime", f"-DoutputDirectory={work}/jars"]
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"Maven could not fetch Kafka {VERSION}:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"Maven could not fetch Kafka {version}:\n{done.stdout}{done.stderr}")
         (Path(work) / "jars").rename(folder)
 
 
@@ -108,9 +108,11 @@ class Kafka:
         properties: Mapping[str, str] | None = None,
         tls: Mapping[str, str] | None = None,
         disk_megabytes: int | None = None,
+        version: str = VERSION,
     ) -> None:
         """`disk_megabytes`: every broker's data is on a disk of this size (see `tests.servers.disk.missing`)."""
         self._directory = directory
+        self._version = version
         self._brokers = brokers
         self._properties = dict(properties or {})
         self._tls = dict(tls or {})
@@ -141,7 +143,7 @@ class Kafka:
 
     def start(self) -> None:
         """Format the storage and start every broker; ready when this returns."""
-        jars = artifacts()
+        jars = artifacts(self._version)
         for disk in self._disks.values():
             disk.mount()
         formats = [self._format(jars, number) for number in range(self._brokers)]
@@ -157,7 +159,8 @@ class Kafka:
     def start_broker(self, number: int, wait: bool = True) -> None:
         """Start one that is not running."""
         place = self._place(number)
-        command = ["java", *MEMORY, *QUIET, "-cp", f"{artifacts()}/*", "kafka.Kafka", str(place / "server.properties")]
+        jars, properties = artifacts(self._version), place / "server.properties"
+        command = ["java", *MEMORY, *QUIET, "-cp", f"{jars}/*", "kafka.Kafka", str(properties)]
         with (place / "broker.log").open("ab") as log:
             self._processes[number] = subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True, preexec_fn=_end_with_parent
@@ -300,7 +303,7 @@ class Kafka:
             "min.insync.replicas": enough,
             "transaction.state.log.num.partitions": "1",
             "group.initial.rebalance.delay.ms": "0",
-            "broker.session.timeout.ms": "2000" if self._brokers == 1 else "5000",  # a killed one is kept out so long
+            "broker.session.timeout.ms": "5000",  # a killed one is kept out so long, and one on a busy machine so soon
             "broker.heartbeat.interval.ms": "500",
             "controller.quorum.fetch.timeout.ms": "4000",  # slow machines are not dead
             "group.min.session.timeout.ms": "1000",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.faults.kafka.run import Outcome, possible, run
 from tests.faults.kafka.scenarios import SCENARIOS
+from tests.servers.kafka import VERSION
 
 HEAD = (
     "| scenario | rounds | pipeline | records | lost | repeated | repeated though finished | out of order | recovery: "
@@ -29,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=1.0, help="for each scenario (1)")
     parser.add_argument("--brokers", type=int, default=3)
+    parser.add_argument("--kafka", default=VERSION, metavar="VERSION", help=f"of the brokers ({VERSION})")
     parser.add_argument("--rate", type=int, default=200, help="records per second (200)")
     parser.add_argument("--session-seconds", type=float, default=6.0, help="a member is missed after so long (6)")
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="only these; may be repeated")
@@ -40,14 +42,18 @@ def main() -> int:
     chosen = options.scenario or list(SCENARIOS)
     for name in [name for name in chosen if (reason := possible(name)) and not print(f"{name} is left out: {reason}")]:
         chosen.remove(name)
-    print(f"seed {seed}, {options.brokers} brokers, {options.minutes} minutes each, {options.rate} records/s\n\n{HEAD}")
+    print(
+        f"seed {seed}, {options.brokers} brokers of Kafka {options.kafka}, {options.minutes} minutes each, "
+        f"{options.rate} records/s\n\n{HEAD}"
+    )
     sound = True
     for names in [chosen] if options.mixed else [[name] for name in chosen]:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
             directory = options.keep / names[0] if options.keep else Path(temporary)
             outcome = run(
-                directory, names, options.minutes * 60, options.brokers, options.rate, options.session_seconds, seed
-            )
+                directory, names, options.minutes * 60, options.brokers, options.rate, options.session_seconds, seed,
+                options.kafka,
+            )  # fmt: skip
         show(outcome)
         sound = sound and outcome.sound
     return int(not sound)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.faults.kafka.scenarios import SCENARIOS
 from tests.faults.kafka.stage import Recovery, Stage, Trouble
 from tests.servers.disk import missing as no_small_disks
-from tests.servers.kafka import kafka
+from tests.servers.kafka import VERSION, kafka
 
 DISK_MEGABYTES = 700
 DISK = {"log.segment.bytes": "16777216", "log.cleaner.dedupe.buffer.size": "2097152"}
@@ -56,11 +56,19 @@ class Outcome:
 
 
 def run(
-    directory: Path, names: Sequence[str], seconds: float, brokers: int, rate: int, session_seconds: float, seed: int
+    directory: Path,
+    names: Sequence[str],
+    seconds: float,
+    brokers: int,
+    rate: int,
+    session_seconds: float,
+    seed: int,
+    version: str = VERSION,
 ) -> Outcome:
     """The scenarios, in turn until the time is over, on the same brokers; at least one round of each."""
     disk = DISK_MEGABYTES if "disk-full" in names else None
-    with kafka(directory / "brokers", brokers, disk_megabytes=disk, properties=DISK if disk else {}) as server:
+    properties = DISK if disk else {}
+    with kafka(directory / "brokers", brokers, disk_megabytes=disk, properties=properties, version=version) as server:
         stage = Stage(directory, server, rate, session_seconds, seed)
         trouble, rounds = None, 0
         try:
