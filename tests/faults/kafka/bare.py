@@ -3,8 +3,8 @@
     python -m tests.faults.kafka.bare --kafka 4.1.1 --rounds 25 --seed 12
 
 One of three brokers is killed; the one that keeps the groups then is paused again and again, so that another takes
-over. Told is how long it takes, once all that is over, until every group commits again. A group that does not for
-100 s, though two of three brokers are well, stands still for a reason of the brokers' own.
+over. Told is how long it takes, once all that is over, until every group commits again, and how the groups stand if one does
+not for 100 s, though two of three brokers are well.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ PARTITIONS: Final = 4
 GROUPS: Final = ("g0", "g1", "g2", "g3")
 MEMBERS: Final = 2
 ENOUGH_SECONDS: Final = 100.0
+PATIENCE_SECONDS: Final = 600.0
 
 
 class Clients:
     """A producer and the members of the groups, each in a thread; and an onlooker for each group."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, rebalance_seconds: float) -> None:
         self._common = {"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000, "log_level": 0}
+        self._rebalance_ms = int(1000 * rebalance_seconds)
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._produce, daemon=True)]
         for group in GROUPS:
@@ -85,7 +87,7 @@ class Clients:
     def _consume(self, group: str) -> None:
         consumer = Consumer({
             **self._common, "group.id": group, "session.timeout.ms": 6000, "heartbeat.interval.ms": 1000,
-            "enable.auto.commit": False, "auto.offset.reset": "earliest",
+            "max.poll.interval.ms": self._rebalance_ms, "enable.auto.commit": False, "auto.offset.reset": "earliest",
             "partition.assignment.strategy": "cooperative-sticky",
         })  # fmt: skip
         consumer.subscribe([TOPIC])
@@ -116,9 +118,20 @@ class Coordinator:
             time.sleep(0.2)
         return chance.choice(alive)
 
+    def tell(self) -> None:
+        """How the groups stand."""
+        for group, answer in self.admin.describe_consumer_groups(list(GROUPS), request_timeout=10).items():
+            try:
+                found = answer.result(15)
+            except KafkaException as error:
+                print(f"  {group}: {error}", flush=True)
+                continue
+            shares = [len(member.assignment.topic_partitions) for member in found.members if member.assignment]
+            print(f"  {group}: {found.state.name} at broker {found.coordinator.id}, partitions {shares}", flush=True)
+
 
 def one_round(server: Kafka, clients: Clients, coordinator: Coordinator, chance: random.Random) -> float | None:
-    """The seconds until every group commits again."""
+    """The seconds until every group commits again, None if they are too many to wait."""
     dead = chance.choice(server.brokers)
     server.kill(dead)
     time.sleep(chance.uniform(0.2, 6))
@@ -130,6 +143,12 @@ def one_round(server: Kafka, clients: Clients, coordinator: Coordinator, chance:
         server.resume(number)
         time.sleep(chance.uniform(0, 0.6))
     took = clients.progress(ENOUGH_SECONDS)
+    if took is None:
+        coordinator.tell()
+        for number in alive:
+            server.tell_where(number)
+        more = clients.progress(PATIENCE_SECONDS)
+        took = None if more is None else ENOUGH_SECONDS + more
     server.start_broker(dead)
     return took
 
@@ -140,20 +159,22 @@ def main() -> int:
     parser.add_argument("--kafka", default=VERSION, metavar="VERSION", help=f"of the brokers ({VERSION})")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rebalance-seconds", type=float, default=300, help="max.poll.interval of the members (300)")
+    parser.add_argument("--keep", type=Path, help="a new folder where logs are kept")
     options = parser.parse_args()
     chance, still = random.Random(options.seed), 0
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        kafka(Path(folder), 3, version=options.kafka) as server,
+        kafka(options.keep or Path(folder), 3, version=options.kafka) as server,
     ):
         coordinator = Coordinator(server.bootstrap)
         coordinator.admin.create_topics([NewTopic(TOPIC, PARTITIONS, 3)])[TOPIC].result(60)
-        clients = Clients(server.bootstrap)
+        clients = Clients(server.bootstrap, options.rebalance_seconds)
         clients.start()
         print(f"Kafka {options.kafka}, seed {options.seed}: all groups commit after {clients.progress(120)} s")
         for number in range(options.rounds):
             took = one_round(server, clients, coordinator, chance)
-            still += took is None
+            still += took is None or took > ENOUGH_SECONDS
             told = f"every group commits after {took:.1f} s" if took is not None else "a GROUP STANDS STILL"
             print(f"round {number}: {told}", flush=True)
             clients.progress(ENOUGH_SECONDS)  # the killed one is back

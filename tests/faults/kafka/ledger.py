@@ -20,7 +20,7 @@ IN_FLIGHT_SECONDS = 5.0
 
 
 class Ledger:
-    """Counts for one pipeline. `places` tells where each record stands in the input.
+    """Counts for one pipeline. `places` tells where each record stands in the input (offset -1: not known).
 
     `fault_at` and `committed` (by partition, some time before) are set by whoever does harm: repeats of what was
     committed then are stale.

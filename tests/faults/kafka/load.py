@@ -23,7 +23,7 @@ class Load:
         self.acknowledged = 0
         self.failures: list[str] = []
         self.places: dict[int, tuple[int, int]] = {}
-        """Partition and offset of every record, as the broker acknowledged it."""
+        """Partition and offset of every record, as the broker acknowledged it; -1 if it only said "that I have"."""
         self._newest = [-1] * KEYS
         self._rate = rate
         self._stop = threading.Event()
@@ -76,7 +76,8 @@ class Load:
         if error is None:
             self.acknowledged += 1
             n = json.loads(message.value())["n"]
-            self.places[n] = message.partition(), message.offset()
+            offset = message.offset()
+            self.places[n] = message.partition(), -1 if offset is None else offset
             self._newest[n % KEYS] = max(self._newest[n % KEYS], n)
         else:
             self.failures.append(error.str())
