@@ -3,13 +3,14 @@
     python -m tests.faults.kafka.bare --kafka 4.1.1 --rounds 25 --seed 12
 
 One of three brokers is killed; the one that keeps the groups then is paused again and again, so that another takes
-over. Told is how long it takes, once all that is over, until every group commits again, and how the groups stand if one does
-not for 100 s, though two of three brokers are well.
+over. Told is how long it takes, once all that is over, until every group commits again, and how the groups stand if one
+does not for 100 s, though two of three brokers are well.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sys
 import tempfile
@@ -39,6 +40,8 @@ class Clients:
         self._common = {"bootstrap.servers": bootstrap, "socket.timeout.ms": 10_000, "log_level": 0}
         self._rebalance_ms = int(1000 * rebalance_seconds)
         self._stopping = threading.Event()
+        self._standing: dict[str, tuple[str, float]] = {}
+        """What each member is at with its group, and since when."""
         self._threads = [threading.Thread(target=self._produce, daemon=True)]
         for group in GROUPS:
             self._threads += [
@@ -84,11 +87,23 @@ class Clients:
             producer.poll(0)
             number += 1
 
-    def _consume(self, group: str) -> None:
+    def tell(self) -> None:
+        """What the members are at."""
+        now = time.monotonic()
+        for member, (state, since) in sorted(self._standing.items()):
+            print(f"  {member}: {state} for {now - since:.0f} s", flush=True)
+
+    def _consume(self, group: str, number: int) -> None:
+        def heard(text: str) -> None:
+            state = json.loads(text)["cgrp"]["join_state"]
+            if self._standing.get(f"{group} member {number}", ("",))[0] != state:
+                self._standing[f"{group} member {number}"] = state, time.monotonic()
+
         consumer = Consumer({
             **self._common, "group.id": group, "session.timeout.ms": 6000, "heartbeat.interval.ms": 1000,
             "max.poll.interval.ms": self._rebalance_ms, "enable.auto.commit": False, "auto.offset.reset": "earliest",
             "partition.assignment.strategy": "cooperative-sticky",
+            "statistics.interval.ms": 1000, "stats_cb": heard,
         })  # fmt: skip
         consumer.subscribe([TOPIC])
         while not self._stopping.is_set():
@@ -145,6 +160,7 @@ def one_round(server: Kafka, clients: Clients, coordinator: Coordinator, chance:
     took = clients.progress(ENOUGH_SECONDS)
     if took is None:
         coordinator.tell()
+        clients.tell()
         for number in alive:
             server.tell_where(number)
         more = clients.progress(PATIENCE_SECONDS)

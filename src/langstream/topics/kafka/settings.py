@@ -35,6 +35,11 @@ _CONSUMER: Final = {
     "queued.max.messages.kbytes": "32768",
     "fetch.queue.backoff.ms": "20",
 }
+_REJOIN_MS: Final = 60_000
+"""How long a member waits for the answer to its request to join, and the brokers for members that do not come. A request
+whose answer was lost, as happens when the group's coordinator moves, is repeated after it, not after Kafka's five
+minutes. Slow records are no reason for more: the consumer polls however long they take.
+"""
 _CLASSIC: Final = frozenset({"partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"})
 """With `group.protocol: consumer` the brokers decide these."""
 _PRODUCER: Final = {
@@ -90,9 +95,12 @@ class ClientSettings:
         own = {**_named(client_properties(side(options, "consumer."))), **self.common}
         protocol = own.get("group.protocol", "classic").lower()
         usual = {name: value for name, value in _CONSUMER.items() if protocol == "classic" or name not in _CLASSIC}
+        session = own.get("session.timeout.ms", "")
+        rejoin = max(_REJOIN_MS, int(session) if session.isdecimal() else 0)  # the client refuses less than a session
         return {
             **_COMMON,
             **usual,
+            "max.poll.interval.ms": str(rejoin),
             **own,
             "group.id": group,
             "enable.auto.commit": "false",
