@@ -44,9 +44,8 @@ class Clients:
         """What each member is at with its group, and since when."""
         self._threads = [threading.Thread(target=self._produce, daemon=True)]
         for group in GROUPS:
-            self._threads += [
-                threading.Thread(target=self._consume, args=(group,), daemon=True) for _ in range(MEMBERS)
-            ]
+            for number in range(MEMBERS):
+                self._threads.append(threading.Thread(target=self._consume, args=(group, number), daemon=True))
         self._onlookers = {
             group: Consumer({**self._common, "group.id": group, "enable.auto.commit": False}) for group in GROUPS
         }
