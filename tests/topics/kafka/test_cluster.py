@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from langstream.errors import ApplicationRefused, BrokerUnavailable, Fenced, TopicError, TopicMismatch
 from langstream.records import SimpleRecord
 from langstream.topics.contract import TopicPartition, TopicSpec
+from langstream.topics.kafka import feed
 from langstream.topics.kafka.cluster import KafkaCluster
 from langstream.topics.kafka.consumer import KafkaConsumer
 from langstream.topics.kafka.feed import MOST_MESSAGES
@@ -172,6 +173,30 @@ async def test_a_member_that_does_not_poll_keeps_its_place_and_little_memory(con
     assert consumer.read_ahead <= 2 * MOST_MESSAGES
     assert await values(consumer, len(numbers)) == numbers
     await consumer.commit({TopicPartition(name, 0): len(numbers)})
+
+
+async def test_a_partition_that_went_while_there_was_no_room_is_read_when_it_comes_back(
+    cluster: KafkaCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MOST_MESSAGES", 10)
+    monkeypatch.setattr(feed, "PATIENCE_SECONDS", 0.0)
+    name = await topic(cluster, "backlog", 2)
+    await send(cluster, name, *(SimpleRecord(str(number), str(number % 8)) for number in range(200)))
+    first = await member(cluster, name)
+    await until(lambda: first.read_ahead > 10)
+    await asyncio.sleep(1.0)  # full: it has paused both
+    second = await member(cluster, name)
+    await until(lambda: len(first.assignment()) == len(second.assignment()) == 1)
+    (kept,) = first.assignment()
+    while (await first.lag())[kept]:
+        for run in await first.poll(100, 60.0):
+            await first.commit({TopicPartition(name, run.partition): run.next_offset})
+    await second.close()
+    await until(lambda: len(first.assignment()) == 2)
+    while sum((await first.lag()).values()):
+        runs = await first.poll(100, 30.0)
+        assert runs, "the partition that came back stands still"
+        await first.commit({TopicPartition(name, run.partition): run.next_offset for run in runs})
 
 
 async def test_processes_that_take_the_same_transactional_id_do_not_shut_each_other_out(

@@ -17,6 +17,7 @@ class Client:
     def __init__(self, *answers: Any, cooperative: bool = True) -> None:
         self.assigned: list[tuple[int, int]] = []
         self.asked: list[list[int]] = []
+        self.resumed: list[int] = []
         self._answers = list(answers)
         self._cooperative = cooperative
 
@@ -26,6 +27,9 @@ class Client:
         if isinstance(answer, Exception):
             raise answer
         return [Answer(number, *answer[number]) for number in self.asked[-1]]
+
+    def resume(self, partitions: list[TopicPartition]) -> None:
+        self.resumed = [partition.partition for partition in partitions]
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         if not self._cooperative:
@@ -77,6 +81,7 @@ def begun(client: Client, *numbers: int, stopping: bool = False, held: int = 0) 
 def test_partitions_start_at_the_stored_offset_or_where_the_group_has_none_at_the_configured_end() -> None:
     client = begun(Client({0: (5,), 1: (OFFSET_INVALID,)}), 0, 1)
     assert client.assigned == [(0, 5), (1, OFFSET_INVALID)]
+    assert client.resumed == [0, 1]
 
 
 def test_an_open_transaction_is_waited_for() -> None:

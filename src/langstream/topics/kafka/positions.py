@@ -42,6 +42,8 @@ def begin(client: Consumer, partitions: Sequence[TopicPartition], waiter: Waiter
         if reason(error).code() != KafkaError._STATE:
             raise
         client.assign(placed)  # strategies that are not cooperative name all partitions at once
+    if placed:  # the client remembers that a partition was paused when it went away: it would never be read again
+        client.resume(placed)
 
 
 def _stored(client: Consumer, partitions: Sequence[TopicPartition], waiter: Waiter) -> list[TopicPartition]:
