@@ -36,9 +36,9 @@ _CONSUMER: Final = {
     "fetch.queue.backoff.ms": "20",
 }
 _REJOIN_MS: Final = 60_000
-"""How long a member waits for the answer to its request to join, and the brokers for members that do not come. A request
-whose answer was lost, as happens when the group's coordinator moves, is repeated after it, not after Kafka's five
-minutes. Slow records are no reason for more: the consumer polls however long they take.
+"""How long a member waits for the answer to its request to join, and the brokers for members that do not come. A
+request whose answer was lost, as happens when the group's coordinator moves, is repeated after it, not after Kafka's
+five minutes. Slow records are no reason for more: the consumer polls however long they take.
 """
 _CLASSIC: Final = frozenset({"partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"})
 """With `group.protocol: consumer` the brokers decide these."""
