@@ -72,8 +72,8 @@ def test_what_the_promises_rest_on_is_not_changed(caplog: pytest.LogCaptureFixtu
     assert "group.id" not in caplog.text
 
 
-def test_a_lost_answer_to_a_join_costs_a_minute_and_not_less_than_a_session() -> None:
-    assert settings().consumer("g", {})["max.poll.interval.ms"] == "60000"
+def test_a_lost_answer_to_a_join_costs_45_seconds_and_not_less_than_a_session() -> None:
+    assert settings().consumer("g", {})["max.poll.interval.ms"] == "45000"
     assert settings().consumer("g", {"consumer.session.timeout.ms": 90_000})["max.poll.interval.ms"] == "90000"
     assert settings().consumer("g", {"consumer.max.poll.interval.ms": 600_000})["max.poll.interval.ms"] == "600000"
 

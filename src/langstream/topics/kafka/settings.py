@@ -35,7 +35,7 @@ _CONSUMER: Final = {
     "queued.max.messages.kbytes": "32768",
     "fetch.queue.backoff.ms": "20",
 }
-_REJOIN_MS: Final = 60_000
+_REJOIN_MS: Final = 45_000
 """How long a member waits for the answer to its request to join, and the brokers for members that do not come. A
 request whose answer was lost, as happens when the group's coordinator moves, is repeated after it, not after Kafka's
 five minutes. Slow records are no reason for more: the consumer polls however long they take.
