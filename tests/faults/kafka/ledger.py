@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from array import array
+from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,8 @@ class Ledger:
         self.uncommitted = 0
         """Repeats of what was finished so long before a fault, but not committed yet: brokers may take no commits."""
         self.notes: list[str] = []
+        self._again: Counter[int] = Counter()
+        self._stale: Counter[int] = Counter()
         self._first = array("d")
         self._newest = [-1] * KEYS
 
@@ -45,9 +48,11 @@ class Ledger:
             self._first.extend([0.0] * (n + 1 - len(self._first)))
         if self._first[n]:
             self.doubled += 1
+            self._again[n] += 1
             partition, offset = self._places.get(n, (-1, -1))
             stale = -1 < offset < self.committed.get(partition, 0)
             self.stale += stale
+            self._stale[n] += stale
             self.uncommitted += not stale and self._first[n] < self.fault_at - IN_FLIGHT_SECONDS
             if len(self.notes) < 20 and (stale or self.pipeline.exact):
                 ago, fault = now - self._first[n], now - self.fault_at
@@ -62,6 +67,13 @@ class Ledger:
                 self.notes.append(f"{n} behind {self._newest[key]}")
         self._newest[key] = max(self._newest[key], n)
 
+    def allow(self, copies: Mapping[int, int]) -> None:
+        """At the end: take back what was counted for records that stand in the input several times, so often each."""
+        for n, count in copies.items():
+            allowed = min(self._again[n], count - 1)
+            self.doubled -= allowed
+            self.stale -= min(self._stale[n], allowed)
+
     def lost(self, written: Collection[int]) -> list[int]:
         """Which of those that are in the input never came."""
         return [n for n in sorted(written) if n >= len(self._first) or not self._first[n]]
@@ -75,14 +87,15 @@ class Ledger:
         return min(self._newest) >= n
 
 
-def everything(bootstrap: str, topic: str) -> dict[int, tuple[int, int]]:
-    """The numbers of all records of a topic, read afresh, and where each stands: partition and offset."""
+def everything(bootstrap: str, topic: str) -> tuple[dict[int, tuple[int, int]], Counter[int]]:
+    """The numbers of all records of a topic, read afresh, where each stands (partition and offset), and how often."""
     consumer = Consumer({
         "bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False, "log_level": 0,
         "auto.offset.reset": "earliest", "enable.partition.eof": True,
     })  # fmt: skip
     consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
     found: dict[int, tuple[int, int]] = {}
+    copies: Counter[int] = Counter()
     ended: set[int | None] = set()
     while len(ended) < PARTITIONS:
         for message in consumer.consume(1000, 1.0):
@@ -90,9 +103,11 @@ def everything(bootstrap: str, topic: str) -> dict[int, tuple[int, int]]:
             if message.error() is not None:
                 ended.add(message.partition())
             elif value is not None:
-                found[json.loads(value)["n"]] = message.partition() or 0, message.offset() or 0
+                n = json.loads(value)["n"]
+                found[n] = message.partition() or 0, message.offset() or 0
+                copies[n] += 1
     consumer.close()
-    return found
+    return found, copies
 
 
 class Watcher:

@@ -106,7 +106,8 @@ def run(
             )
             for ledger in stage.ledgers
         ]
-        remark = _not_in_the_input(stage) if trouble is None else None
+        remarks = [_not_in_the_input(stage), _several_times_in_the_input(stage)] if trouble is None else []
+        remark = "; ".join(filter(None, remarks)) or None
         if stage.load.failures:
             trouble = f"the load failed: {stage.load.failures[0]}"
     return Outcome(" + ".join(names), rounds, stage.recoveries, verdicts, trouble, remark)
@@ -121,6 +122,12 @@ def _not_in_the_input(stage: Stage) -> str | None:
     told = [f"{n} acknowledged at {place}, where {there.get(place)} stands" for n in missing[:9]
             for place in [stage.load.places[n]]]  # fmt: skip
     return f"{len(missing)} records were acknowledged to the load, but are not in the input: {'; '.join(told)}"
+
+
+def _several_times_in_the_input(stage: Stage) -> str | None:
+    """Records that the load's client wrote again: to come out as often is no repetition."""
+    several = sorted(stage.copies)
+    return f"{len(several)} records stand in the input several times, such as {several[:9]}" if several else None
 
 
 def possible(name: str) -> str | None:

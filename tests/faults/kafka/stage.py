@@ -103,6 +103,9 @@ class Stage:
         self.recoveries: list[Recovery] = []
         self.written: dict[int, tuple[int, int]] = {}
         """The records in the input, at the end, and where each stands."""
+        self.copies: dict[int, int] = {}
+        """Those that stand there several times: the load's client takes a new epoch when brokers are lost, and repeats
+        what it does not know to be written."""
         self._directory = directory
         self._admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
         self._watcher = Watcher(server.bootstrap, directory, self.ledgers)
@@ -172,10 +175,13 @@ class Stage:
         self.load.stop()
         if not self.load.flushed(GIVE_UP_SECONDS):
             raise Trouble("the load was not acknowledged: are the brokers well?")
-        self.written = everything(self.server.bootstrap, INPUT)
+        self.written, copies = everything(self.server.bootstrap, INPUT)
+        self.copies = {n: count for n, count in copies.items() if count > 1}
         with suppress(Trouble):  # it is told as lost
             self._eventually(lambda: all(ledger.complete(len(self.written)) for ledger in self.ledgers))
         time.sleep(2)  # what comes twice comes now
+        for ledger in self.ledgers:
+            ledger.allow(self.copies)
 
     def close(self) -> None:
         """End the processes."""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.kafka.ledger import Ledger
+from tests.faults.kafka.pipelines import PIPELINES
 from tests.servers.kafka import missing
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,3 +37,12 @@ def test_nothing_is_lost_and_nothing_comes_twice_whatever_fails(tmp_path: Path) 
     print(done.stdout, done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| exact |" in done.stdout
+
+
+def test_what_stands_in_the_input_twice_may_come_out_twice_and_no_more() -> None:
+    ledger = Ledger(PIPELINES[0], {})
+    for n in (1, 2, 3, 1, 2, 2):
+        ledger.add(n)
+    assert ledger.doubled == 3
+    ledger.allow({1: 2, 2: 2})
+    assert ledger.doubled == 1
