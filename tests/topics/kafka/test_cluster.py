@@ -287,3 +287,22 @@ async def test_groups_and_their_lag_are_told(cluster: KafkaCluster) -> None:
         f"group-of-{name}", (name, 0), 1, 2,
     )  # fmt: skip
     assert position.member is not None
+
+
+async def test_what_a_group_has_committed_is_told_while_a_transaction_is_open(cluster: KafkaCluster) -> None:
+    name = await topic(cluster, "watched")
+    await send(cluster, name, "a", "b")
+    consumer = await member(cluster, name)
+    await values(consumer, 2)
+    await consumer.commit({TopicPartition(name, 0): 1})
+    await consumer.close()
+    producer = cluster._transactional(cluster._settings.producer({}), f"open-{name}")
+    group = cluster._onlooker(f"group-of-{name}")
+    await asyncio.to_thread(producer.init_transactions, 30.0)
+    producer.begin_transaction()
+    metadata = group.consumer_group_metadata()
+    await asyncio.to_thread(producer.send_offsets_to_transaction, [KafkaPartition(name, 0, 2)], metadata, 30.0)
+    (position,) = await cluster.admin.positions(name)
+    assert (position.committed, position.lag) == (1, 1)
+    await asyncio.to_thread(producer.abort_transaction, 30.0)
+    group.close()

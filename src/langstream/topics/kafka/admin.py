@@ -113,7 +113,11 @@ class KafkaAdmin:
         found = []
         for name, offsets in zip(names, committed, strict=True):
             for partition in offsets:
-                if partition.error is not None or partition.offset < 0:
+                if partition.error is not None:
+                    raise topic_error(
+                        KafkaException(partition.error), f"looking up what consumer group {name} has committed"
+                    )
+                if partition.offset < 0:
                     continue
                 first, end = bounds[partition.partition]
                 place = Partition(topic, partition.partition)

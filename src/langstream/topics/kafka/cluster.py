@@ -95,7 +95,7 @@ class KafkaCluster:
         await self._connect(client)
         self._transactions = self._settings.exactly_once and await self._allowed()
         self._catalogue = catalogue
-        self._admin = KafkaAdmin(client, self._onlooker, catalogue, self._schemas, self._threads)
+        self._admin = KafkaAdmin(client, partial(self._onlooker, stable=False), catalogue, self._schemas, self._threads)
 
     def consumer(
         self,
@@ -194,9 +194,13 @@ class KafkaCluster:
                 raise ApplicationRefused([Problem(f"The Kafka client refuses its properties: {found.str()}")]) from None
             raise
 
-    def _onlooker(self, group: str) -> Consumer:
-        """A client that can ask what a group has committed, and never joins it."""
-        consumer: Consumer = self._client(Consumer, self._without_membership(group))
+    def _onlooker(self, group: str, stable: bool = True) -> Consumer:
+        """A client that can ask what a group has committed, and never joins it.
+
+        If `stable`, the brokers answer once no transaction with offsets of the group is open.
+        """
+        isolation = "read_committed" if stable else "read_uncommitted"
+        consumer: Consumer = self._client(Consumer, {**self._without_membership(group), "isolation.level": isolation})
         return consumer
 
     def _without_membership(self, group: str) -> dict[str, str]:
